@@ -1,0 +1,171 @@
+#!lua
+--[[
+Takes units out of `available` until a deadline, for each request of a batch.
+
+KEYS[1] lane                hash      the lane; all other keys follow from it (include/keys)
+ARGV[1] epoch               integer   as the caller knows it
+ARGV[2] run                 string    run_id of the server the caller is connected to
+ARGV[3] call                string    names this call in the journal
+ARGV[4] idempotency_ttl_ms  integer   how long a first effect is remembered
+ARGV[5] late_ms             integer   milliseconds since 1970, this request's own deadline
+ARGV[6] id                  string    of the reservation to make
+ARGV[7] items               string    '42:2,43:1', sorted by product, each product once
+ARGV[8] buyer               string    or ''
+ARGV[9] key                 string    Idempotency-Key, or ''
+ARGV[10] fingerprint        string    of the request's content, compared under the same key
+ARGV[5] to ARGV[10] repeat for each request of the batch.
+
+Returns, in order of precedence
+  {'closed', now_ms}              nothing written
+  {'stale', now_ms}               nothing written
+  {'batch', now_ms, reply, ...}   one reply for each request, in the order of the requests:
+  {'late'}                                     nothing written
+  {'mismatch'}                                 the key was used with another content
+  {'repeated', id, deadline_ms, amount_minor, currency}   the first effect under this key
+  {'overloaded'}                               the backlog is at its cap
+  {'unknown_product', product_id}
+  {'paused', product_id}
+  {'not_started', product_id, starts_at_ms}
+  {'ended', product_id, ends_at_ms}
+  {'qty_above_limit', product_id, max_per_hold}
+  {'mixed_currencies'}
+  {'buyer_required', product_id}
+  {'again'}                                    overdue units are still coming back
+  {'buyer_limit', product_id, max_per_buyer, units}
+  {'sold_out', product_id, available, earliest_deadline_ms}   the deadline is 0 when nothing is due
+  {'held', deadline_ms, amount_minor, currency}
+Emits held, and expired for what it reclaimed
+]]
+--@include transition
+local REQUEST_FIELDS = 6
+local epoch, run, call, idempotency_ttl_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+local refused = gate(epoch, run)
+if refused then return refused end
+
+-- The first effect under a key: earlier in this batch, or remembered by Redis.
+local function first_effect(key)
+  local text = remembered[key] and remembered[key].value or redis.call('GET', key)
+  if not text then return nil end
+  local fingerprint, id, deadline_ms, amount_minor, currency =
+    string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
+  return {
+    fingerprint = fingerprint, id = id, deadline_ms = deadline_ms, amount_minor = amount_minor,
+    currency = currency,
+  }
+end
+
+-- When the next hold or order of the lane runs out, those of this batch included; 0 for none.
+local earliest_due_ms, earliest_granted_ms = nil, math.huge
+local function earliest_deadline()
+  if not earliest_due_ms then
+    local next_due = redis.call('ZRANGE', due_key, '(' .. integer(now_ms), '+inf', 'BYSCORE',
+      'LIMIT', 0, 1, 'WITHSCORES')
+    earliest_due_ms = tonumber(next_due[2] or math.huge)
+  end
+  local earliest_ms = math.min(earliest_due_ms, earliest_granted_ms)
+  return earliest_ms < math.huge and earliest_ms or 0
+end
+
+-- Why the sale of these items is refused before any unit is counted, or nil.
+local function refused_by_rules(items, buyer)
+  local currency
+  for _, item in ipairs(items) do
+    local product = load_product(item.product_id)
+    if not product then return {'unknown_product', item.product_id} end
+    if product.status == 'paused' then return {'paused', item.product_id} end
+    if product.starts_at_ms and now_ms < product.starts_at_ms then
+      return {'not_started', item.product_id, product.starts_at_ms}
+    end
+    if product.ends_at_ms and now_ms >= product.ends_at_ms then
+      return {'ended', item.product_id, product.ends_at_ms}
+    end
+    if product.max_per_hold and item.qty > product.max_per_hold then
+      return {'qty_above_limit', item.product_id, product.max_per_hold}
+    end
+    if currency and currency ~= product.currency then return {'mixed_currencies'} end
+    currency = product.currency
+    if product.max_per_buyer and buyer == '' then return {'buyer_required', item.product_id} end
+  end
+  return nil
+end
+
+-- Why units are refused, or nil. Both reasons can rest on overdue units.
+local function refused_by_units(items, buyer)
+  for _, item in ipairs(items) do
+    local max_per_buyer = load_product(item.product_id).max_per_buyer
+    if max_per_buyer then
+      local units = load_buyer_units(item.product_id, buyer).units
+      if units + item.qty > max_per_buyer then
+        return {'buyer_limit', item.product_id, max_per_buyer, units}
+      end
+    end
+  end
+  for _, item in ipairs(items) do
+    local available = load_product(item.product_id).available
+    if available < item.qty then
+      return {'sold_out', item.product_id, available, earliest_deadline()}
+    end
+  end
+  return nil
+end
+
+local function grant(id, items, items_text, buyer, key, fingerprint)
+  local amount_minor, ttl_ms, counted, prices = 0, math.huge, false, {}
+  local currency
+  for index, item in ipairs(items) do
+    local product = load_product(item.product_id)
+    amount_minor = amount_minor + product.price_minor * item.qty
+    ttl_ms = math.min(ttl_ms, product.hold_ttl_ms)
+    -- Counted for all its products or for none, so that the index member can say it in one word.
+    counted = counted or product.max_per_buyer ~= nil
+    prices[index] = integer(product.price_minor)
+    currency = product.currency
+  end
+  local deadline_ms = now_ms + ttl_ms
+  earliest_granted_ms = math.min(earliest_granted_ms, deadline_ms)
+  transition({
+    id = id, state = 'none', version = 0, items = items, items_text = items_text,
+    deadline_ms = deadline_ms, amount_minor = amount_minor, currency = currency, buyer = buyer,
+    counted = counted, ordered = false, reference = '',
+  }, 'held', {prices = table.concat(prices, ','), key = key, fingerprint = fingerprint})
+  if key ~= '' then
+    remember(idempotency_key('hold', key), table.concat({
+      fingerprint, id, integer(deadline_ms), integer(amount_minor), currency,
+    }, '|'), idempotency_ttl_ms)
+  end
+  return {'held', deadline_ms, amount_minor, currency}
+end
+
+local function decide(late_ms, id, items_text, buyer, key, fingerprint)
+  if now_ms > tonumber(late_ms) then return {'late'} end
+  if key ~= '' then
+    local first = first_effect(idempotency_key('hold', key))
+    if first and first.fingerprint ~= fingerprint then return {'mismatch'} end
+    if first then
+      return {
+        'repeated', first.id, tonumber(first.deadline_ms), tonumber(first.amount_minor),
+        first.currency,
+      }
+    end
+  end
+  if backlog_count + transition_count >= backlog_max then return {'overloaded'} end
+  local items = parse_items(items_text)
+  local refusal = refused_by_rules(items, buyer)
+  if refusal then return refusal end
+  refusal = refused_by_units(items, buyer)
+  if refusal then
+    reclaim()
+    refusal = refused_by_units(items, buyer)
+    if refusal and overdue_left then return {'again'} end
+    if refusal then return refusal end
+  end
+  return grant(id, items, items_text, buyer, key, fingerprint)
+end
+
+local replies = {'batch', now_ms}
+for first = 5, #ARGV, REQUEST_FIELDS do
+  replies[#replies + 1] = decide(unpack(ARGV, first, first + REQUEST_FIELDS - 1))
+end
+commit(call)
+return replies

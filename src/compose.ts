@@ -1,0 +1,181 @@
+import type { Redis } from 'ioredis';
+import type { Config } from './config.ts';
+import { type Database, openDatabase } from './db/client.ts';
+import { Deadline, within } from './domain/deadline.ts';
+import { createEngine, type Engine } from './engine/engine.ts';
+import { startExpiry } from './expiry/expiry.ts';
+import { listenForExpiry } from './expiry/notifications.ts';
+import type { Logger } from './log.ts';
+import { createInbox, type Inbox } from './payments/inbox.ts';
+import { createReceiptSweeper } from './payments/sweeper.ts';
+import { keepLanes } from './recovery/lanes.ts';
+import { startSweeper } from './recovery/sweeper.ts';
+import { hotClient, subscriberClient } from './redis/client.ts';
+import { LaneLink } from './redis/link.ts';
+import { checkRedis } from './redis/requirements.ts';
+import { createAcks } from './writer/acks.ts';
+import { createDoorbell } from './writer/doorbell.ts';
+import { createDrain, type Drain } from './writer/drain.ts';
+import { watchLag } from './writer/lag.ts';
+import { startWriter } from './writer/worker.ts';
+
+const API_CONNECTIONS = 12;
+const WRITER_CONNECTIONS = 4;
+const READY_LIMIT_MS = 1_000;
+const LAST_DRAIN_LIMIT_MS = 5_000;
+const KEEP_MS = 5_000;
+const OPEN_MS = 10_000;
+
+export interface ComposeOptions {
+  config: Config;
+  redisUrl: string;
+  mysqlUrl: string;
+  log: Logger;
+  /** How long a committed journal entry is kept for diagnosis. */
+  keepMs?: number;
+  /** How long a receipt or an adjustment must have been open before the sweepers take it up. */
+  openMs?: number;
+  /** Whether to listen for keyspace notifications; the sweeper alone must do as well. */
+  notifications?: boolean;
+}
+
+/** A running Holdfast, without its HTTP server. */
+export interface Holdfast {
+  engine: Engine;
+  inbox: Inbox;
+  database: Database;
+  link: LaneLink;
+  drain: Drain;
+  ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
+  /** Stops every part, the last one started first. */
+  close: () => Promise<void>;
+}
+
+type Closer = () => Promise<unknown> | unknown;
+
+async function closeAll(closers: Closer[], log: Logger): Promise<void> {
+  for (const close of closers.splice(0).reverse()) {
+    await Promise.resolve()
+      .then(close)
+      .catch((error) => log.warn({ err: error }, 'while closing'));
+  }
+}
+
+async function connectRedis(options: ComposeOptions, closers: Closer[]) {
+  const connect = async () => {
+    const redis = hotClient(options.redisUrl);
+    redis.on('error', (error) => options.log.debug({ err: error }, 'redis'));
+    closers.push(() => redis.disconnect());
+    const link = new LaneLink(redis);
+    await link.connect();
+    return link;
+  };
+  const listen = async () => {
+    const subscriber = subscriberClient(options.redisUrl);
+    subscriber.on('error', (error) => options.log.debug({ err: error }, 'redis subscriber'));
+    closers.push(() => subscriber.disconnect());
+    await subscriber.connect();
+    return subscriber;
+  };
+  const link = await connect();
+  await checkRedis(link.redis, options.log);
+  // The writer has a connection of its own: its large reads must not hold up holds.
+  return { link, writerLink: await connect(), subscriber: await listen() };
+}
+
+async function readiness(link: LaneLink, database: Database, lanes: number) {
+  const deadline = new Deadline(READY_LIMIT_MS);
+  const checks: Record<string, string> = {};
+  const check = async (name: string, work: () => Promise<unknown>) => {
+    checks[name] = await work().then(
+      () => 'ok',
+      (error: Error) => error.message,
+    );
+  };
+  await Promise.all([
+    check('redis', () => within(deadline, 'Redis', link.redis.ping())),
+    check('mysql', () => within(deadline, 'MySQL', database.pool.query('SELECT 1'))),
+    check('lanes', async () => {
+      for (let lane = 0; lane < lanes; lane += 1) link.gate(lane);
+    }),
+  ]);
+  return { ok: Object.values(checks).every((result) => result === 'ok'), checks };
+}
+
+/** What was emitted before the end is committed before the end, if MySQL lets it. */
+async function drainLast(drain: Drain, lanes: number, log: Logger): Promise<void> {
+  const deadline = new Deadline(LAST_DRAIN_LIMIT_MS);
+  for (let lane = 0; lane < lanes; lane += 1) {
+    await within(deadline, 'the last drain', drain(lane)).catch((error) => {
+      log.warn({ lane, err: error }, 'the journal was not drained; the next start does that');
+    });
+  }
+}
+
+async function startRoles(
+  options: ComposeOptions,
+  parts: { engine: Engine; inbox: Inbox; database: Database; link: LaneLink; drain: Drain },
+  subscriber: Redis,
+  ring: (lane: number) => void,
+  closers: Closer[],
+): Promise<void> {
+  const { config, log, redisUrl, openMs = OPEN_MS } = options;
+  const { engine, inbox, database, link, drain } = parts;
+  const { lanes, roles } = config;
+  if (roles.includes('writer')) {
+    const writer = startWriter({ redisUrl, lanes, drain, log });
+    closers.push(() => drainLast(drain, lanes, log), writer.close);
+  }
+  if (roles.includes('expiry')) {
+    const expiry = startExpiry({ link, lanes, ring, log });
+    closers.push(expiry.close);
+    const { notifications = true } = options;
+    if (notifications) await listenForExpiry(subscriber, link.redis, expiry.wake, log);
+  }
+  if (roles.includes('reconciler')) {
+    const { sweep: sweepReceipts } = createReceiptSweeper(inbox, database, log, openMs);
+    const sweeper = startSweeper({ engine, database, sweepReceipts, openMs, log });
+    closers.push(sweeper.close);
+  }
+}
+
+async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfast> {
+  const { config, log, redisUrl, mysqlUrl, keepMs = KEEP_MS } = options;
+  const { lanes, outboxMax } = config;
+  const { link, writerLink, subscriber } = await connectRedis(options, closers);
+  const database = openDatabase(mysqlUrl, API_CONNECTIONS);
+  const writerDatabase = openDatabase(mysqlUrl, WRITER_CONNECTIONS);
+  closers.push(database.close, writerDatabase.close);
+  const drain = createDrain({ redis: writerLink.redis, database: writerDatabase, keepMs });
+  const keeper = keepLanes({ link, database, lanes, outboxMax, drain, log });
+  closers.push(keeper.close);
+  await keeper.check();
+  const doorbell = createDoorbell(redisUrl);
+  closers.push(doorbell.close);
+  const lag = await watchLag(link.redis, database, lanes);
+  closers.push(lag.close);
+  const acks = await createAcks(subscriber, lanes);
+  const engine = createEngine({ ...config, link, database, acks, lag, ring: doorbell.ring });
+  const inbox = createInbox(engine, database);
+  const parts = { engine, inbox, database, link, drain };
+  await startRoles(options, parts, subscriber, doorbell.ring, closers);
+  return {
+    ...parts,
+    ready: () => readiness(link, database, lanes),
+    close: () => closeAll(closers, log),
+  };
+}
+
+/**
+ * Builds every part and starts the roles that the configuration names. Throws when a server cannot
+ * be reached or must not be used; then nothing is left running.
+ */
+export async function compose(options: ComposeOptions): Promise<Holdfast> {
+  const closers: Closer[] = [];
+  try {
+    return await start(options, closers);
+  } catch (error) {
+    await closeAll(closers, options.log);
+    throw error;
+  }
+}

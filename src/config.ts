@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { LANES_MAX } from './domain/ids.ts';
+
+const ROLES = ['api', 'writer', 'expiry', 'reconciler'] as const;
+export type Role = (typeof ROLES)[number];
+
+const whole = (min: number, max: number) =>
+  z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(min).max(max));
+
+const seconds = (min: number, max: number) => whole(min, max);
+
+const roles = z
+  .string()
+  .transform((text) => text.split(',').map((role) => role.trim()))
+  .pipe(z.array(z.enum(ROLES)).min(1));
+
+const schema = z.object({
+  PORT: whole(0, 65_535).default(3000),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  MYSQL_URL: z.url({ protocol: /^mysql$/ }).optional(),
+  LANES: whole(1, LANES_MAX).default(1),
+  HOLD_TTL_SECONDS: seconds(1, 86_400).default(120),
+  PAY_TTL_SECONDS: seconds(1, 604_800).default(900),
+  IDEMPOTENCY_TTL_SECONDS: seconds(1, 604_800).default(86_400),
+  OUTBOX_MAX: whole(1, 100_000_000).default(200_000),
+  ADMIN_TOKEN: z.string().min(8).optional(),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  ROLES: roles.default([...ROLES]),
+  DATA_DIR: z.string().min(1).default('.holdfast'),
+});
+
+const EXPECTED: Record<keyof typeof schema.shape, string> = {
+  PORT: 'a port number from 0 to 65535',
+  HOST: 'an address to listen on, such as 127.0.0.1',
+  REDIS_URL: 'a URL such as redis://127.0.0.1:6379/0',
+  MYSQL_URL: 'a URL such as mysql://user:password@127.0.0.1:3306/holdfast',
+  LANES: `a whole number from 1 to ${LANES_MAX}`,
+  HOLD_TTL_SECONDS: 'whole seconds from 1 to 86400',
+  PAY_TTL_SECONDS: 'whole seconds from 1 to 604800',
+  IDEMPOTENCY_TTL_SECONDS: 'whole seconds from 1 to 604800',
+  OUTBOX_MAX: 'a whole number of transitions from 1 to 100000000',
+  ADMIN_TOKEN: 'at least 8 characters',
+  LOG_LEVEL: 'one of fatal, error, warn, info, debug, trace, silent',
+  ROLES: `a comma-separated list of ${ROLES.join(', ')}`,
+  DATA_DIR: 'a folder',
+};
+
+export interface Config {
+  port: number;
+  host: string;
+  redisUrl: string | undefined;
+  mysqlUrl: string | undefined;
+  lanes: number;
+  holdTtlMs: number;
+  payTtlMs: number;
+  idempotencyTtlMs: number;
+  outboxMax: number;
+  adminToken: string | undefined;
+  logLevel: string;
+  roles: readonly Role[];
+  dataDir: string;
+}
+
+/** The environment says something that cannot be meant. One line for each variable. */
+export class BadConfig extends Error {
+  override readonly name = 'BadConfig';
+}
+
+/** Reads the environment once. Throws `BadConfig` naming each bad variable and what is expected. */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  // An empty variable is an unset one: `PORT= npm start`.
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(set);
+  if (!parsed.success) {
+    const names = new Set(parsed.error.issues.map((issue) => String(issue.path[0])));
+    const lines = [...names].map((name) => {
+      const expected = EXPECTED[name as keyof typeof EXPECTED];
+      const secret = name === 'ADMIN_TOKEN' || name.endsWith('_URL');
+      const given = secret ? '' : ` "${environment[name]}"`;
+      return `${name}${given} is not valid: expected ${expected}`;
+    });
+    throw new BadConfig(lines.join('\n'));
+  }
+  const env = parsed.data;
+  if ((env.REDIS_URL === undefined) !== (env.MYSQL_URL === undefined)) {
+    const missing = env.REDIS_URL === undefined ? 'REDIS_URL' : 'MYSQL_URL';
+    throw new BadConfig(`${missing} is not set: set both REDIS_URL and MYSQL_URL, or neither`);
+  }
+  return {
+    port: env.PORT,
+    host: env.HOST,
+    redisUrl: env.REDIS_URL,
+    mysqlUrl: env.MYSQL_URL,
+    lanes: env.LANES,
+    holdTtlMs: env.HOLD_TTL_SECONDS * 1000,
+    payTtlMs: env.PAY_TTL_SECONDS * 1000,
+    idempotencyTtlMs: env.IDEMPOTENCY_TTL_SECONDS * 1000,
+    outboxMax: env.OUTBOX_MAX,
+    adminToken: env.ADMIN_TOKEN,
+    logLevel: env.LOG_LEVEL,
+    roles: env.ROLES,
+    dataDir: env.DATA_DIR,
+  };
+}

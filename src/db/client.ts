@@ -1,0 +1,113 @@
+import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
+import mysql from 'mysql2';
+import type { PoolConnection, Pool as PromisePool } from 'mysql2/promise';
+import { Deadline, within } from '../domain/deadline.ts';
+import { Unavailable } from '../domain/unavailable.ts';
+
+const CONNECT_TIMEOUT_MS = 2_000;
+// mysql2 lets callers wait for a connection without limit; beyond this many they are refused.
+const QUEUE_MAX = 512;
+
+/** A bounded pool and the typed queries over it. */
+export interface Database {
+  pool: PromisePool;
+  orm: MySql2Database;
+  close: () => Promise<void>;
+}
+
+/** Opens a pool of at most `connections` connections; none is made before the first query. */
+export function openDatabase(url: string, connections: number): Database {
+  const pool = mysql.createPool({
+    uri: url,
+    connectionLimit: connections,
+    maxIdle: connections,
+    queueLimit: QUEUE_MAX,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    // Above 2^53 a BIGINT comes as a string instead of as a wrong number.
+    supportBigNumbers: true,
+    timezone: 'Z',
+    charset: 'utf8mb4',
+  });
+  return {
+    pool: pool.promise(),
+    orm: drizzle({ client: pool }),
+    close: () => pool.promise().end(),
+  };
+}
+
+const UNREACHABLE =
+  /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|PROTOCOL_|POOL_|ER_SERVER_SHUTDOWN|ER_CON_COUNT)/;
+
+/** The driver's error beneath drizzle's own. */
+export function driverError(error: unknown): { code: string; message: string } {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const { code, message } = inner as { code?: unknown; message?: unknown };
+  return { code: String(code ?? ''), message: String(message ?? inner) };
+}
+
+/** A query's result within the deadline. Throws `Unavailable` when MySQL cannot be asked. */
+export async function query<T>(
+  deadline: Deadline,
+  what: string,
+  promise: PromiseLike<T>,
+): Promise<T> {
+  try {
+    return await within(deadline, `MySQL (${what})`, Promise.resolve(promise));
+  } catch (error) {
+    if (error instanceof Unavailable) throw error;
+    const { code, message } = driverError(error);
+    const unreachable = UNREACHABLE.test(code) || /Queue limit|closed state/.test(message);
+    if (unreachable) throw new Unavailable(`MySQL (${what}): ${message}`);
+    throw error;
+  }
+}
+
+/** Whether an insert met a row with the same primary key. */
+export const isDuplicate = (error: unknown): boolean => driverError(error).code === 'ER_DUP_ENTRY';
+
+// A deadlock, a lock wait timeout, a snapshot conflict of MariaDB: nothing was done, try again.
+const TRANSIENT = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD']);
+
+/** Whether the same transaction may succeed when it is run again. */
+export const isTransient = (error: unknown): boolean => TRANSIENT.has(driverError(error).code);
+
+/**
+ * Runs `work` in one transaction. Whatever goes wrong, it is rolled back; a connection that does
+ * not answer within `limitMs` is thrown away.
+ */
+export async function transaction<T>(
+  database: Database,
+  limitMs: number,
+  work: (connection: PoolConnection) => Promise<T>,
+): Promise<T> {
+  const deadline = new Deadline(limitMs);
+  const acquiring = database.pool.getConnection();
+  const connection = await within(deadline, 'MySQL (connection)', acquiring).catch((error) => {
+    acquiring.then((late) => late.release()).catch(() => {});
+    throw error;
+  });
+  try {
+    const result = await within(
+      deadline,
+      'MySQL (transaction)',
+      (async () => {
+        await connection.beginTransaction();
+        const value = await work(connection);
+        await connection.commit();
+        return value;
+      })(),
+    );
+    connection.release();
+    return result;
+  } catch (error) {
+    try {
+      // 1205 undoes its statement only, hence always the whole.
+      await within(new Deadline(1_000), 'MySQL (rollback)', connection.rollback());
+      if (error instanceof Unavailable) connection.destroy();
+      else connection.release();
+    } catch {
+      connection.destroy();
+    }
+    throw error;
+  }
+}

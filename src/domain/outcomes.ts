@@ -1,0 +1,139 @@
+import type { Product } from './product.ts';
+import type { Item, ReservationState } from './reservation.ts';
+
+// What the engine answers. A refusal is a value; only unreachable servers throw (`Unavailable`).
+
+export interface HoldRequest {
+  /** Canonical: sorted by product, each product once. */
+  items: Item[];
+  buyer: string;
+  /** `Idempotency-Key`, or ''. */
+  key: string;
+}
+
+/** A hold as its buyer sees it. */
+export interface Hold {
+  id: string;
+  state: 'held' | 'ordered' | 'released' | 'expired';
+  items: Item[];
+  amountMinor: number;
+  currency: string;
+  expiresAtMs: number;
+}
+
+/** An order as MySQL has it. */
+export interface Order {
+  id: string;
+  state: Exclude<ReservationState, 'held' | 'released'>;
+  items: Item[];
+  amountMinor: number;
+  currency: string;
+  createdAtMs: number;
+  payByMs: number;
+  /** Of the payment event that settled it. */
+  reference: string | null;
+  settledAtMs: number | null;
+}
+
+export type HoldOutcome =
+  | { status: 'held'; hold: Hold }
+  | { status: 'idempotency_mismatch' }
+  | { status: 'overloaded' }
+  | { status: 'product_not_found'; productId: number }
+  | { status: 'items_in_different_lanes' }
+  | { status: 'mixed_currencies' }
+  | { status: 'sale_paused'; productId: number }
+  | { status: 'sale_not_started'; productId: number; startsAtMs: number }
+  | { status: 'sale_ended'; productId: number; endsAtMs: number }
+  | { status: 'qty_above_limit'; productId: number; maxPerHold: number }
+  | { status: 'buyer_required'; productId: number }
+  | { status: 'buyer_limit'; productId: number; maxPerBuyer: number; units: number }
+  | { status: 'sold_out'; productId: number; available: number; retryAfterMs: number };
+
+export type ReleaseOutcome =
+  | { status: 'released'; hold: Hold }
+  | { status: 'hold_not_found' }
+  | { status: 'hold_expired' }
+  | { status: 'hold_used'; orderId: string };
+
+export type OrderOutcome =
+  | { status: 'ordered'; order: Order }
+  | { status: 'idempotency_mismatch' }
+  | { status: 'hold_not_found' }
+  | { status: 'hold_expired' }
+  | { status: 'hold_released' }
+  | { status: 'hold_used'; orderId: string };
+
+export type CancelOutcome =
+  | { status: 'cancelled'; order: Order }
+  | { status: 'order_not_found' }
+  | { status: 'order_expired' }
+  | { status: 'order_paid' };
+
+export interface PaymentEvent {
+  /** As the payment provider names the order, known here or not. */
+  orderId: string;
+  reference: string;
+  status: 'success' | 'failed';
+}
+
+export type ReceiptOutcome = 'applied' | 'ignored' | 'refund_due';
+
+export type PaymentOutcome =
+  | { status: ReceiptOutcome; orderState: ReservationState }
+  | { status: 'duplicate'; outcome: ReceiptOutcome; orderState: ReservationState }
+  | { status: 'reference_conflict' }
+  | { status: 'order_not_found' };
+
+export type StockOutcome<P> =
+  | { status: 'adjusted'; product: P }
+  | { status: 'product_not_found' }
+  | { status: 'insufficient_available'; available: number }
+  | { status: 'adjustment_mismatch' };
+
+/** A product to be made. Times are milliseconds; null means no limit, or no bound of the sale. */
+export interface NewProduct {
+  name: string;
+  priceMinor: number;
+  currency: string;
+  totalStock: number;
+  startsAtMs: number | null;
+  endsAtMs: number | null;
+  /** null for the configured default. */
+  holdTtlMs: number | null;
+  payTtlMs: number | null;
+  maxPerHold: number | null;
+  maxPerBuyer: number | null;
+  /** null lets the product's id choose. */
+  lane: number | null;
+}
+
+/** The rules of a sale that ops may change while it runs. */
+export type RulesPatch = Partial<
+  Pick<
+    NewProduct,
+    'name' | 'priceMinor' | 'startsAtMs' | 'endsAtMs' | 'maxPerHold' | 'maxPerBuyer'
+  > & { holdTtlMs: number; payTtlMs: number; status: 'active' | 'paused' }
+>;
+
+/** How a lane does, for ops. */
+export interface LaneOverview {
+  lane: number;
+  state: string;
+  epoch: number;
+  /** The newest entry of the journal, and the newest that MySQL has; '' for none. */
+  position: string;
+  watermark: string;
+  outboxLength: number;
+  /** Transitions that MySQL does not have yet. */
+  backlog: number;
+  lagMs: number;
+  liveReservations: number;
+}
+
+export interface Overview {
+  products: Product[];
+  lanes: LaneOverview[];
+  refundsDue: number;
+  openReceipts: number;
+}

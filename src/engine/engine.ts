@@ -1,0 +1,64 @@
+import type { Deadline } from '../domain/deadline.ts';
+import type { ReservationId } from '../domain/ids.ts';
+import type {
+  CancelOutcome,
+  Hold,
+  HoldOutcome,
+  HoldRequest,
+  Order,
+  OrderOutcome,
+  Overview,
+  ReleaseOutcome,
+} from '../domain/outcomes.ts';
+import type { Product } from '../domain/product.ts';
+import { Holds } from './hold.ts';
+import { cancelOrder, makeOrder, readOrder } from './order.ts';
+import { readOverview } from './overview.ts';
+import type { EngineParts } from './parts.ts';
+import { createProductAdmin, type ProductAdmin } from './product-admin.ts';
+import { Products } from './read.ts';
+import { readHold, releaseHold } from './release.ts';
+import { type SettleOutcome, type SettleRequest, settle } from './settle.ts';
+
+/**
+ * Everything a buyer or a shop can ask for. Refusals are values; what cannot be known or done in
+ * time throws `Unavailable`, and may be asked again.
+ */
+export interface Engine {
+  hold: (request: HoldRequest, deadline: Deadline) => Promise<HoldOutcome>;
+  readHold: (id: ReservationId, deadline: Deadline) => Promise<Hold | undefined>;
+  release: (id: ReservationId, deadline: Deadline) => Promise<ReleaseOutcome>;
+  /** Resolves once the order is committed in MySQL. */
+  order: (id: ReservationId, key: string, deadline: Deadline) => Promise<OrderOutcome>;
+  readOrder: (id: ReservationId, deadline: Deadline) => Promise<Order | undefined>;
+  /** Resolves once the cancellation is committed in MySQL. */
+  cancel: (id: ReservationId, deadline: Deadline) => Promise<CancelOutcome>;
+  /** Resolves once the outcome is committed in MySQL. The receipt must be there already. */
+  settle: (request: SettleRequest, deadline: Deadline) => Promise<SettleOutcome>;
+  readProduct: (id: number, deadline: Deadline) => Promise<Product | undefined>;
+  listProducts: (deadline: Deadline) => Promise<Product[]>;
+  /** Redis time as this process knows it, in milliseconds since 1970. */
+  nowMs: () => number;
+  admin: ProductAdmin & { overview: (deadline: Deadline) => Promise<Overview> };
+}
+
+export function createEngine(parts: EngineParts): Engine {
+  const products = new Products(parts);
+  const holds = new Holds(parts, products);
+  return {
+    hold: (request, deadline) => holds.hold(request, deadline),
+    readHold: (id, deadline) => readHold(parts, id, deadline),
+    release: (id, deadline) => releaseHold(parts, id, deadline),
+    order: (id, key, deadline) => makeOrder(parts, id, key, deadline),
+    readOrder: (id, deadline) => readOrder(parts, id, deadline),
+    cancel: (id, deadline) => cancelOrder(parts, id, deadline),
+    settle: (request, deadline) => settle(parts, request, deadline),
+    readProduct: (id, deadline) => products.read(id, deadline),
+    listProducts: (deadline) => products.list(deadline),
+    nowMs: () => parts.link.nowMs(),
+    admin: {
+      ...createProductAdmin(parts, products),
+      overview: (deadline) => readOverview(parts, products, deadline),
+    },
+  };
+}

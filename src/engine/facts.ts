@@ -1,0 +1,57 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { query } from '../db/client.ts';
+import { type ReservationFacts, readFacts } from '../db/reports.ts';
+import type { Deadline } from '../domain/deadline.ts';
+import { formatRecord } from '../domain/reservation.ts';
+import { Unavailable } from '../domain/unavailable.ts';
+import type { Facts, Missing } from '../redis/bindings/common.ts';
+import type { EngineParts } from './parts.ts';
+
+const LOOK_EVERY_MS = 20;
+
+/**
+ * MySQL's word on a reservation that Redis does not know, once its rows have reached `position` of
+ * the journal. Before that, "no row" only means "not yet". Throws `Unavailable` at the deadline.
+ */
+export async function factsAt(
+  { database, ring }: EngineParts,
+  lane: number,
+  id: string,
+  position: string,
+  deadline: Deadline,
+): Promise<ReservationFacts> {
+  const [epoch, sequence] = position === '' ? [undefined, -1] : position.split('-').map(Number);
+  for (;;) {
+    const facts = await query(deadline, 'reservation', readFacts(database, lane, id));
+    const isSameEpoch = facts && (epoch === undefined || facts.epoch === epoch);
+    if (isSameEpoch && facts.sequence >= (sequence ?? 0)) return facts;
+    if (deadline.passed()) throw new Unavailable(`MySQL has not reached ${position} in time`);
+    ring(lane);
+    await pause(LOOK_EVERY_MS);
+  }
+}
+
+/**
+ * Runs a transition script, and once more with MySQL's facts where Redis lacks the record.
+ * Undefined when neither knows the reservation.
+ */
+export async function withFacts<R extends { status: string }>(
+  parts: EngineParts,
+  lane: number,
+  id: string,
+  deadline: Deadline,
+  attempt: (facts: Facts | undefined) => Promise<R>,
+): Promise<Exclude<R, Missing> | undefined> {
+  let facts: Facts | undefined;
+  for (;;) {
+    const reply = (await attempt(facts)) as R | Missing;
+    if (reply.status !== 'missing') return reply as Exclude<R, Missing>;
+    if (deadline.passed()) throw new Unavailable('the reservation is changing; no time left');
+    // With facts and still missing: it ended in the meantime, which MySQL will tell.
+    if (facts) await pause(LOOK_EVERY_MS);
+    const { position } = reply as Missing;
+    const { epoch, record } = await factsAt(parts, lane, id, position, deadline);
+    if (!record) return undefined;
+    facts = { epoch, record: formatRecord(record) };
+  }
+}

@@ -1,0 +1,125 @@
+import { query } from '../db/client.ts';
+import { readOrderRow } from '../db/reports.ts';
+import type { Deadline } from '../domain/deadline.ts';
+import { laneOf, orderId, type ReservationId } from '../domain/ids.ts';
+import type { CancelOutcome, Order, OrderOutcome } from '../domain/outcomes.ts';
+import { parseItems } from '../domain/reservation.ts';
+import type { Missing, Refused } from '../redis/bindings/common.ts';
+import { type OrderReply, orderScript } from '../redis/bindings/order.ts';
+import { releaseScript } from '../redis/bindings/release.ts';
+import { laneKey } from '../redis/keys.ts';
+import type { Waiter } from '../writer/acks.ts';
+import { withFacts } from './facts.ts';
+import type { EngineParts } from './parts.ts';
+
+/** Orders are read from MySQL: what a buyer is shown is durable. */
+export function readOrder(
+  { database }: EngineParts,
+  id: ReservationId,
+  deadline: Deadline,
+): Promise<Order | undefined> {
+  return query(deadline, 'order', readOrderRow(database, id));
+}
+
+// The order as its first answer told it, once MySQL has it.
+async function durableOrder(
+  parts: EngineParts,
+  id: ReservationId,
+  deadline: Deadline,
+): Promise<Order> {
+  let order: Order | undefined;
+  await parts.acks.until(deadline, async () => {
+    order = await readOrder(parts, id, deadline);
+    return order !== undefined;
+  });
+  return { ...(order as Order), state: 'pending' };
+}
+
+type Answered = Exclude<OrderReply, Missing | Refused>;
+
+async function outcomeOf(
+  parts: EngineParts,
+  id: ReservationId,
+  reply: Answered,
+  waiter: Waiter | undefined,
+  deadline: Deadline,
+): Promise<OrderOutcome> {
+  switch (reply.status) {
+    case 'mismatch':
+      return { status: 'idempotency_mismatch' };
+    case 'expired':
+      return { status: 'hold_expired' };
+    case 'released':
+      return { status: 'hold_released' };
+    case 'used':
+      await durableOrder(parts, id, deadline);
+      return { status: 'hold_used', orderId: orderId(id) };
+    case 'repeated':
+      return { status: 'ordered', order: await durableOrder(parts, id, deadline) };
+    case 'ordered': {
+      await waiter?.committed(deadline, async () => !!(await readOrder(parts, id, deadline)));
+      const { amountMinor, currency, nowMs, payByMs } = reply;
+      const items = parseItems(reply.items);
+      const order = { id, state: 'pending' as const, items, amountMinor, currency };
+      const times = { createdAtMs: nowMs, payByMs, reference: null, settledAtMs: null };
+      return { status: 'ordered', order: { ...order, ...times } };
+    }
+  }
+}
+
+/** Makes an order of a hold. Resolves once MySQL has committed it. */
+export async function makeOrder(
+  parts: EngineParts,
+  id: ReservationId,
+  key: string,
+  deadline: Deadline,
+): Promise<OrderOutcome> {
+  const { link, acks, lag, idempotencyTtlMs, ring } = parts;
+  const lane = laneOf(id);
+  if (lane >= parts.lanes) return { status: 'hold_not_found' };
+  lag.check(lane);
+  let waiter: Waiter | undefined;
+  try {
+    const reply = await withFacts(parts, lane, id, deadline, (facts) =>
+      link.execute(lane, 'order', deadline, (gate) => {
+        waiter?.cancel();
+        waiter = acks.register(gate.call);
+        const command = { ...gate, id, key, idempotencyTtlMs, facts };
+        return orderScript.run(link.redis, laneKey(lane), command);
+      }),
+    );
+    ring(lane);
+    if (!reply) return { status: 'hold_not_found' };
+    return await outcomeOf(parts, id, reply, waiter, deadline);
+  } finally {
+    waiter?.cancel();
+  }
+}
+
+/** Cancels an order that awaits payment. Resolves once MySQL has committed it. */
+export async function cancelOrder(
+  parts: EngineParts,
+  id: ReservationId,
+  deadline: Deadline,
+): Promise<CancelOutcome> {
+  const { link, acks, lag, ring } = parts;
+  const lane = laneOf(id);
+  if (lane >= parts.lanes) return { status: 'order_not_found' };
+  lag.check(lane);
+  const reply = await withFacts(parts, lane, id, deadline, (facts) =>
+    link.execute(lane, 'cancel', deadline, (gate) => {
+      const command = { ...gate, id, from: 'pending' as const, facts };
+      return releaseScript.run(link.redis, laneKey(lane), command);
+    }),
+  );
+  ring(lane);
+  if (!reply || (reply.status === 'other' && !reply.ordered)) return { status: 'order_not_found' };
+  if (reply.status === 'other' && reply.state === 'expired') return { status: 'order_expired' };
+  if (reply.status === 'other' && reply.state !== 'cancelled') return { status: 'order_paid' };
+  let order: Order | undefined;
+  await acks.until(deadline, async () => {
+    order = await readOrder(parts, id, deadline);
+    return order?.state === 'cancelled';
+  });
+  return { status: 'cancelled', order: order as Order };
+}

@@ -1,0 +1,54 @@
+import { query } from '../db/client.ts';
+import { countReceipts } from '../db/reports.ts';
+import { readWatermark } from '../db/watermarks.ts';
+import { type Deadline, within } from '../domain/deadline.ts';
+import type { LaneOverview, Overview } from '../domain/outcomes.ts';
+import { redisFailure } from '../redis/client.ts';
+import { dueKey, laneKey, outboxKey } from '../redis/keys.ts';
+import type { EngineParts } from './parts.ts';
+import type { Products } from './read.ts';
+
+async function readLane(
+  { link, database, lag }: EngineParts,
+  lane: number,
+  deadline: Deadline,
+): Promise<LaneOverview> {
+  const watermark = await query(deadline, 'watermark', readWatermark(database, lane));
+  const reading = Promise.all([
+    link.redis.hmget(laneKey(lane), 'state', 'epoch', 'position', 'emitted', 'persisted'),
+    link.redis.xlen(outboxKey(lane)),
+    link.redis.zcard(dueKey(lane)),
+  ]);
+  const [[state, epoch, position, emitted, persisted], outboxLength, liveReservations] =
+    await within(deadline, 'Redis (overview)', reading).catch((error) => {
+      throw redisFailure(error, 'overview');
+    });
+  const hasEntries = watermark !== undefined && watermark.sequence >= 0;
+  return {
+    lane,
+    state: state ?? 'cold',
+    epoch: Number(epoch ?? 0),
+    position: position ?? '',
+    watermark: hasEntries ? `${watermark.epoch}-${watermark.sequence}` : '',
+    outboxLength,
+    backlog: Number(emitted ?? 0) - Number(persisted ?? 0),
+    lagMs: Math.round(lag.ofLane(lane)),
+    liveReservations,
+  };
+}
+
+/** What ops look at first: every product, every lane, and the work that waits for people. */
+export async function readOverview(
+  parts: EngineParts,
+  products: Products,
+  deadline: Deadline,
+): Promise<Overview> {
+  const lanes = Array.from({ length: parts.lanes }, (_, lane) => readLane(parts, lane, deadline));
+  const receipts = await query(deadline, 'receipts', countReceipts(parts.database));
+  return {
+    products: await products.list(deadline),
+    lanes: await Promise.all(lanes),
+    refundsDue: receipts.refundsDue,
+    openReceipts: receipts.open,
+  };
+}

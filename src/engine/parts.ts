@@ -1,0 +1,18 @@
+import type { Database } from '../db/client.ts';
+import type { LaneLink } from '../redis/link.ts';
+import type { Acks } from '../writer/acks.ts';
+import type { Lag } from '../writer/lag.ts';
+
+/** What the engine is made of; compose.ts builds it. */
+export interface EngineParts {
+  link: LaneLink;
+  database: Database;
+  acks: Acks;
+  lag: Lag;
+  /** Tells the writer that a lane has new entries. */
+  ring: (lane: number) => void;
+  lanes: number;
+  holdTtlMs: number;
+  payTtlMs: number;
+  idempotencyTtlMs: number;
+}

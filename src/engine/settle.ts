@@ -1,0 +1,64 @@
+import { query } from '../db/client.ts';
+import { readReceipt } from '../db/receipts.ts';
+import type { Deadline } from '../domain/deadline.ts';
+import { laneOf, type ReservationId } from '../domain/ids.ts';
+import type { ReceiptOutcome } from '../domain/outcomes.ts';
+import type { ReservationState } from '../domain/reservation.ts';
+import { settleScript } from '../redis/bindings/settle.ts';
+import { laneKey } from '../redis/keys.ts';
+import type { Waiter } from '../writer/acks.ts';
+import { withFacts } from './facts.ts';
+import type { EngineParts } from './parts.ts';
+
+export interface SettleRequest {
+  id: ReservationId;
+  reference: string;
+  payment: 'success' | 'failed';
+}
+
+export type SettleOutcome =
+  | { status: 'order_not_found' }
+  /** The receipt's outcome as MySQL has it, and whether this very call made it. */
+  | { status: 'settled'; outcome: ReceiptOutcome; orderState: ReservationState; first: boolean };
+
+/** Lets a payment act on its order. Resolves once the receipt's outcome is committed in MySQL. */
+export async function settle(
+  parts: EngineParts,
+  { id, reference, payment }: SettleRequest,
+  deadline: Deadline,
+): Promise<SettleOutcome> {
+  const { link, acks, lag, database, ring } = parts;
+  const lane = laneOf(id);
+  if (lane >= parts.lanes) return { status: 'order_not_found' };
+  lag.check(lane);
+  let waiter: Waiter | undefined;
+  try {
+    const reply = await withFacts(parts, lane, id, deadline, (facts) =>
+      link.execute(lane, 'settle', deadline, (gate) => {
+        waiter?.cancel();
+        waiter = acks.register(gate.call);
+        const command = { ...gate, id, reference, payment, facts };
+        return settleScript.run(link.redis, laneKey(lane), command);
+      }),
+    );
+    ring(lane);
+    if (!reply || reply.status === 'not_ordered') return { status: 'order_not_found' };
+    const receipt = async () => {
+      const row = await query(deadline, 'receipt', readReceipt(database, reference));
+      return row?.outcome ? { outcome: row.outcome, orderState: row.orderState } : undefined;
+    };
+    const decided = async () => (await receipt()) !== undefined;
+    if (reply.status === 'duplicate') await acks.until(deadline, decided);
+    else await waiter?.committed(deadline, decided);
+    // Only one call can have changed the order; any other may stand behind an earlier outcome.
+    if (reply.status === 'applied') {
+      return { status: 'settled', outcome: 'applied', orderState: reply.state, first: true };
+    }
+    const row = await receipt();
+    const outcome = row?.outcome ?? 'ignored';
+    const first = reply.status === outcome;
+    return { status: 'settled', outcome, orderState: row?.orderState ?? reply.state, first };
+  } finally {
+    waiter?.cancel();
+  }
+}

@@ -1,0 +1,62 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Deadline } from '../domain/deadline.ts';
+import type { PaymentEvent, PaymentOutcome } from '../domain/outcomes.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Logger } from '../log.ts';
+import { limitBody } from './body-limit.ts';
+import { createErrorHandler, notFound, refuseInvalid } from './problems.ts';
+import { adminRoutes } from './routes/admin.ts';
+import { healthRoutes } from './routes/health.ts';
+import { holdRoutes } from './routes/holds.ts';
+import { orderRoutes } from './routes/orders.ts';
+import { paymentRoutes } from './routes/payments.ts';
+import { productRoutes } from './routes/products.ts';
+
+/** What the HTTP surface stands on. */
+export interface AppDeps {
+  engine: Engine;
+  payments: { receive(event: PaymentEvent, deadline: Deadline): Promise<PaymentOutcome> };
+  ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
+  /** Undefined hides everything under `/api/admin`. */
+  adminToken: string | undefined;
+  log: Logger;
+  lanes: number;
+}
+
+const DOCUMENT = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Holdfast',
+    version: '1.0.0',
+    description:
+      'Holds on scarce stock, orders made of holds, payments that settle orders. Refusals are ' +
+      'problem documents (RFC 9457), told apart by `code`.',
+  },
+};
+
+/**
+ * The HTTP API (DESIGN section 8). Nothing is answered with 500: what cannot be known or done is
+ * 503 with `Retry-After`.
+ */
+export function createApp(deps: AppDeps): OpenAPIHono {
+  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+  app.onError(createErrorHandler(deps.log));
+  app.notFound(notFound);
+  app.use('/api/*', limitBody);
+  app.route('/', productRoutes(deps));
+  app.route('/', holdRoutes(deps));
+  app.route('/', orderRoutes(deps));
+  app.route('/', paymentRoutes(deps));
+  app.route('/', adminRoutes(deps));
+  app.route('/', healthRoutes(deps));
+  app.openAPIRegistry.registerComponent('securitySchemes', 'adminToken', {
+    type: 'http',
+    scheme: 'bearer',
+  });
+  let document: object | undefined;
+  app.get('/openapi.json', (c) => {
+    document ??= app.getOpenAPI31Document(DOCUMENT);
+    return c.json(document);
+  });
+  return app;
+}

@@ -1,0 +1,120 @@
+import { z } from '@hono/zod-openapi';
+
+const product_id = z.int();
+const moment = z.iso.datetime();
+
+/** One thing wrong with a request. */
+const fieldError = z.object({
+  field: z.string().openapi({ example: 'items.0.qty' }),
+  message: z.string().openapi({ example: 'must be a whole number from 1 to 10000' }),
+});
+
+/**
+ * Every refusal: its usual HTTP status, its title, and the fields it adds to the problem document.
+ *
+ * Source: RFC 9457; docs of the codes are the contract of the API (DESIGN section 8).
+ */
+export const PROBLEMS = {
+  bad_request: { status: 400, title: 'Unreadable request', fields: {} },
+  malformed_json: { status: 400, title: 'Malformed JSON', fields: {} },
+  unauthorized: { status: 401, title: 'Unauthorized', fields: {} },
+  not_found: { status: 404, title: 'Not found', fields: {} },
+  product_not_found: {
+    status: 404,
+    title: 'Product not found',
+    fields: { product_id: product_id.optional() },
+  },
+  hold_not_found: { status: 404, title: 'Hold not found', fields: {} },
+  order_not_found: { status: 404, title: 'Order not found', fields: {} },
+  sold_out: {
+    status: 409,
+    title: 'Sold out',
+    fields: { product_id, available: z.int(), retry_after_ms: z.int() },
+  },
+  buyer_limit: {
+    status: 409,
+    title: 'Buyer limit reached',
+    fields: { product_id, max_per_buyer: z.int(), units: z.int() },
+  },
+  sale_not_started: {
+    status: 409,
+    title: 'Sale not started',
+    fields: { product_id, starts_at: moment },
+  },
+  sale_ended: { status: 409, title: 'Sale ended', fields: { product_id, ends_at: moment } },
+  sale_paused: { status: 409, title: 'Sale paused', fields: { product_id } },
+  hold_used: {
+    status: 409,
+    title: 'Hold already turned into an order',
+    fields: { order_id: z.string() },
+  },
+  order_paid: { status: 409, title: 'Order already paid', fields: {} },
+  reference_conflict: { status: 409, title: 'Payment reference conflict', fields: {} },
+  insufficient_available: {
+    status: 409,
+    title: 'Not enough available units',
+    fields: { available: z.int() },
+  },
+  hold_expired: { status: 410, title: 'Hold expired', fields: {} },
+  hold_released: { status: 410, title: 'Hold released', fields: {} },
+  order_expired: { status: 410, title: 'Order expired', fields: {} },
+  body_too_large: { status: 413, title: 'Body too large', fields: {} },
+  unsupported_media_type: { status: 415, title: 'Unsupported media type', fields: {} },
+  invalid_request: {
+    status: 422,
+    title: 'Invalid request',
+    fields: { errors: z.array(fieldError).min(1) },
+  },
+  qty_above_limit: {
+    status: 422,
+    title: 'Quantity above the limit',
+    fields: { product_id, max_per_hold: z.int() },
+  },
+  idempotency_mismatch: {
+    status: 422,
+    title: 'Idempotency key used for another request',
+    fields: {},
+  },
+  items_in_different_lanes: { status: 422, title: 'Items in different lanes', fields: {} },
+  mixed_currencies: { status: 422, title: 'Mixed currencies', fields: {} },
+  overloaded: { status: 503, title: 'Overloaded', fields: {} },
+  unavailable: {
+    status: 503,
+    title: 'Unavailable',
+    fields: { checks: z.record(z.string(), z.string()).optional() },
+  },
+} as const;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** The fields that a code adds to its problem document. */
+export type ProblemFields<C extends ProblemCode> = z.output<
+  z.ZodObject<(typeof PROBLEMS)[C]['fields']>
+>;
+
+const pascalCase = (code: string) =>
+  code.replace(/(?:^|_)([a-z])/g, (_, first) => first.toUpperCase());
+
+function makeSchema(code: ProblemCode) {
+  const { fields, title } = PROBLEMS[code];
+  return z
+    .strictObject({
+      type: z.literal(`/problems/${code}`),
+      title: z.literal(title),
+      status: z.int(),
+      code: z.literal(code),
+      detail: z.string(),
+      instance: z.string().openapi({ example: '/api/holds' }),
+      ...fields,
+    })
+    .openapi(`${pascalCase(code)}Problem`);
+}
+
+const schemas = new Map<ProblemCode, ReturnType<typeof makeSchema>>();
+
+/** The schema of a code's problem document, as the OpenAPI document shows it. */
+export function problemSchema(code: ProblemCode): ReturnType<typeof makeSchema> {
+  const schema = schemas.get(code) ?? makeSchema(code);
+  schemas.set(code, schema);
+  return schema;
+}

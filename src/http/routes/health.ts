@@ -1,0 +1,54 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import type { AppDeps } from '../app.ts';
+import { problem } from '../problems.ts';
+import { refusals } from '../refusals.ts';
+
+const alive = createRoute({
+  method: 'get',
+  path: '/healthz',
+  operationId: 'isAlive',
+  summary: 'Whether the process answers',
+  tags: ['health'],
+  responses: {
+    200: {
+      description: 'It does.',
+      content: { 'application/json': { schema: z.object({ status: z.literal('ok') }) } },
+    },
+  },
+});
+
+const ready = createRoute({
+  method: 'get',
+  path: '/readyz',
+  operationId: 'isReady',
+  summary: 'Whether Redis, MySQL and the lanes are ready for sales',
+  tags: ['health'],
+  responses: {
+    200: {
+      description: 'They are.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            status: z.literal('ok'),
+            checks: z.record(z.string(), z.string()),
+          }),
+        },
+      },
+    },
+    ...refusals('unavailable'),
+  },
+});
+
+export function healthRoutes(deps: AppDeps): OpenAPIHono {
+  const routes = new OpenAPIHono();
+
+  routes.openapi(alive, (c) => c.json({ status: 'ok' as const }, 200));
+
+  routes.openapi(ready, async (c) => {
+    const { ok, checks } = await deps.ready();
+    if (ok) return c.json({ status: 'ok' as const, checks }, 200);
+    return problem(c, 'unavailable', { detail: 'Not ready for sales.', fields: { checks } });
+  });
+
+  return routes;
+}

@@ -1,0 +1,155 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { Deadline } from '../../domain/deadline.ts';
+import { parseHoldId, parseOrderId } from '../../domain/ids.ts';
+import type { CancelOutcome, OrderOutcome } from '../../domain/outcomes.ts';
+import type { AppDeps } from '../app.ts';
+import { COMMIT_BUDGET_MS, HOLD_BUDGET_MS } from '../budgets.ts';
+import { IDEMPOTENCY_PARAMETER, idempotencyKeyOf, KEY_MESSAGE, pathParameter } from '../fields.ts';
+import { invalid, type ProblemResponse, problem } from '../problems.ts';
+import { BODY_REFUSALS, refusals } from '../refusals.ts';
+import {
+  orderAnswer,
+  orderDetailsAnswer,
+  orderDetailsJson,
+  orderJson,
+} from '../reservation-answer.ts';
+
+const orderRequest = z
+  .object({ hold_id: z.string('must be the id of a hold') }, 'must be a JSON object')
+  .openapi('OrderRequest', { example: { hold_id: 'hold_01jzc0000000000000000000000' } });
+
+const makeOrder = createRoute({
+  method: 'post',
+  path: '/api/orders',
+  operationId: 'makeOrder',
+  summary: 'Turn a hold into an order, to be paid until `pay_by`',
+  tags: ['orders'],
+  parameters: [IDEMPOTENCY_PARAMETER],
+  request: {
+    body: { required: true, content: { 'application/json': { schema: orderRequest } } },
+  },
+  responses: {
+    201: {
+      description: 'The order is made, and stored durably.',
+      headers: { Location: { description: 'Of the order', schema: { type: 'string' } } },
+      content: { 'application/json': { schema: orderAnswer } },
+    },
+    ...refusals(
+      'hold_not_found',
+      'hold_used',
+      'hold_expired',
+      'hold_released',
+      'idempotency_mismatch',
+      'unavailable',
+      'overloaded',
+      ...BODY_REFUSALS,
+    ),
+  },
+});
+
+const readOrder = createRoute({
+  method: 'get',
+  path: '/api/orders/{order_id}',
+  operationId: 'readOrder',
+  summary: 'One order, and the payment that settled it',
+  tags: ['orders'],
+  parameters: [pathParameter('order_id', { type: 'string' })],
+  responses: {
+    200: {
+      description: 'The order',
+      content: { 'application/json': { schema: orderDetailsAnswer } },
+    },
+    ...refusals('order_not_found', 'unavailable'),
+  },
+});
+
+const cancelOrder = createRoute({
+  method: 'delete',
+  path: '/api/orders/{order_id}',
+  operationId: 'cancelOrder',
+  summary: 'Cancel an order that awaits payment',
+  tags: ['orders'],
+  parameters: [pathParameter('order_id', { type: 'string' })],
+  responses: {
+    200: {
+      description: 'The order is cancelled, now or before, and its units are back.',
+      content: { 'application/json': { schema: orderDetailsAnswer } },
+    },
+    ...refusals('order_not_found', 'order_paid', 'order_expired', 'unavailable', 'overloaded'),
+  },
+});
+
+const unknownHold = (c: Context) =>
+  problem(c, 'hold_not_found', { detail: 'There is no such hold.' });
+
+const unknownOrder = (c: Context) =>
+  problem(c, 'order_not_found', { detail: 'There is no such order.' });
+
+function refuseOrder(
+  c: Context,
+  outcome: Exclude<OrderOutcome, { status: 'ordered' }>,
+): ProblemResponse {
+  switch (outcome.status) {
+    case 'idempotency_mismatch':
+      return problem(c, 'idempotency_mismatch', {
+        detail: 'This Idempotency-Key was used for an order of another hold.',
+      });
+    case 'hold_not_found':
+      return unknownHold(c);
+    case 'hold_expired':
+      return problem(c, 'hold_expired', { detail: 'The hold expired; its units are back.' });
+    case 'hold_released':
+      return problem(c, 'hold_released', { detail: 'The hold was given back.' });
+    case 'hold_used':
+      return problem(c, 'hold_used', {
+        detail: 'The hold is an order already.',
+        fields: { order_id: outcome.orderId },
+      });
+  }
+}
+
+function refuseCancel(
+  c: Context,
+  outcome: Exclude<CancelOutcome, { status: 'cancelled' }>,
+): ProblemResponse {
+  switch (outcome.status) {
+    case 'order_not_found':
+      return unknownOrder(c);
+    case 'order_expired':
+      return problem(c, 'order_expired', { detail: 'The order was not paid in time.' });
+    case 'order_paid':
+      return problem(c, 'order_paid', { detail: 'The order is paid, and cannot be cancelled.' });
+  }
+}
+
+export function orderRoutes({ engine }: AppDeps): OpenAPIHono {
+  const routes = new OpenAPIHono();
+
+  routes.openapi(makeOrder, async (c) => {
+    const key = idempotencyKeyOf(c);
+    if (key === undefined) return invalid(c, 'Idempotency-Key', KEY_MESSAGE);
+    const id = parseHoldId(c.req.valid('json').hold_id);
+    if (!id) return unknownHold(c);
+    const outcome = await engine.order(id, key, new Deadline(COMMIT_BUDGET_MS));
+    if (outcome.status !== 'ordered') return refuseOrder(c, outcome);
+    const order = orderJson(outcome.order);
+    return c.json(order, 201, { Location: `/api/orders/${order.order_id}` });
+  });
+
+  routes.openapi(readOrder, async (c) => {
+    const id = parseOrderId(c.req.param('order_id'));
+    const order = id && (await engine.readOrder(id, new Deadline(HOLD_BUDGET_MS)));
+    return order ? c.json(orderDetailsJson(order), 200) : unknownOrder(c);
+  });
+
+  routes.openapi(cancelOrder, async (c) => {
+    const id = parseOrderId(c.req.param('order_id'));
+    if (!id) return unknownOrder(c);
+    const outcome = await engine.cancel(id, new Deadline(COMMIT_BUDGET_MS));
+    if (outcome.status !== 'cancelled') return refuseCancel(c, outcome);
+    return c.json(orderDetailsJson(outcome.order), 200);
+  });
+
+  return routes;
+}

@@ -1,0 +1,153 @@
+import type { Redis } from 'ioredis';
+import { applyChanges } from '../db/apply.ts';
+import type { FoldedChanges, Watermark } from '../db/changes.ts';
+import { type Database, isTransient, query } from '../db/client.ts';
+import { readWatermark } from '../db/watermarks.ts';
+import { Deadline } from '../domain/deadline.ts';
+import { type JournalEntry, transitionCount } from '../domain/journal.ts';
+import { trimScript } from '../redis/bindings/trim.ts';
+import { commitsChannel, laneKey } from '../redis/keys.ts';
+import { BrokenJournal, foldEntries } from './fold.ts';
+import { readBatch } from './read-batch.ts';
+
+const ATTEMPTS_MAX = 8;
+const READ_LIMIT_MS = 2_000;
+
+export interface DrainOptions {
+  redis: Redis;
+  database: Database;
+  /** How long a committed entry stays in the outbox, for diagnosis. */
+  keepMs: number;
+}
+
+/** Commits a lane's journal to MySQL up to its end, and returns how many transitions that were. */
+export type Drain = (lane: number) => Promise<number>;
+
+async function applyWithRetries(
+  database: Database,
+  changes: FoldedChanges,
+  from: Watermark,
+  to: Watermark & { eventAtMs: number },
+): Promise<'committed' | 'moved'> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await applyChanges(database, changes, from, to);
+    } catch (error) {
+      if (!isTransient(error) || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+/** One lane, as this process drains it. */
+class LaneDrain {
+  readonly #lane: number;
+  readonly #options: DrainOptions;
+  #watermark: Watermark | undefined;
+  /** Entries committed lately, the oldest first. */
+  readonly #kept: { minId: string; committedAt: number }[] = [];
+
+  constructor(lane: number, options: DrainOptions) {
+    this.#lane = lane;
+    this.#options = options;
+  }
+
+  async run(): Promise<number> {
+    let transitions = 0;
+    for (;;) {
+      const count = await this.#step();
+      await this.#trim();
+      if (count === undefined) return transitions;
+      transitions += count;
+    }
+  }
+
+  // One transaction. Undefined when there was nothing to do.
+  async #step(): Promise<number | undefined> {
+    const wasRemembered = this.#watermark !== undefined;
+    const from = await this.#readWatermark();
+    if (!from) return undefined;
+    let entries: JournalEntry[];
+    try {
+      entries = await readBatch(this.#options.redis, this.#lane, from);
+    } catch (error) {
+      if (!(error instanceof BrokenJournal) || !wasRemembered) throw error;
+      // Another writer may have gone on and trimmed what this one remembers as next.
+      this.#watermark = undefined;
+      return 0;
+    }
+    const last = entries.at(-1);
+    return last && this.#commit(entries, from, last);
+  }
+
+  async #commit(entries: JournalEntry[], from: Watermark, last: JournalEntry): Promise<number> {
+    const { epoch, sequence, call, emitted, atMs } = last;
+    const to = { epoch, sequence, call, emitted, eventAtMs: atMs };
+    // Until the commit is known, MySQL is asked where it stands.
+    this.#watermark = undefined;
+    const changes = foldEntries(this.#lane, entries);
+    const result = await applyWithRetries(this.#options.database, changes, from, to);
+    if (result === 'moved') return 0;
+    this.#remember(to);
+    const calls = entries.map((entry) => entry.call).join(' ');
+    await this.#options.redis.publish(commitsChannel(this.#lane), calls);
+    return entries.reduce((sum, entry) => sum + transitionCount(entry), 0);
+  }
+
+  async #readWatermark(): Promise<Watermark | undefined> {
+    if (this.#watermark) return this.#watermark;
+    const reading = readWatermark(this.#options.database, this.#lane);
+    const watermark = await query(new Deadline(READ_LIMIT_MS), 'watermark', reading);
+    if (watermark) this.#remember(watermark);
+    return watermark;
+  }
+
+  #remember(watermark: Watermark): void {
+    this.#watermark = watermark;
+    const { epoch, sequence } = watermark;
+    if (sequence < 0) return;
+    this.#kept.push({ minId: `${epoch}-${sequence + 1}`, committedAt: performance.now() });
+  }
+
+  async #trim(): Promise<void> {
+    if (!this.#watermark) return;
+    const { epoch, emitted } = this.#watermark;
+    const before = performance.now() - this.#options.keepMs;
+    let minId = '';
+    while (this.#kept[0] && this.#kept[0].committedAt < before) {
+      minId = this.#kept.shift()?.minId ?? '';
+    }
+    await trimScript.run(this.#options.redis, laneKey(this.#lane), {
+      epoch,
+      persisted: emitted,
+      minId,
+    });
+  }
+}
+
+/** The only writer of holds, orders, outcomes and stock. Any number of processes may have one. */
+export function createDrain(options: DrainOptions): Drain {
+  const lanes = new Map<number, LaneDrain>();
+  const running = new Map<number, Promise<number>>();
+  const waiting = new Map<number, Promise<number>>();
+
+  const start = (lane: number): Promise<number> => {
+    waiting.delete(lane);
+    const laneDrain = lanes.get(lane) ?? new LaneDrain(lane, options);
+    lanes.set(lane, laneDrain);
+    const run = laneDrain.run().finally(() => running.delete(lane));
+    running.set(lane, run);
+    return run;
+  };
+
+  // One drain a lane at a time in this process. A call that comes while one runs waits for a run
+  // that starts after it, and shares that run with the others who wait.
+  return (lane) => {
+    const queued = waiting.get(lane);
+    if (queued) return queued;
+    const current = running.get(lane);
+    if (!current) return start(lane);
+    const next = current.catch(() => 0).then(() => start(lane));
+    waiting.set(lane, next);
+    return next;
+  };
+}
