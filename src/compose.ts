@@ -14,7 +14,7 @@ import { hotClient, subscriberClient } from './redis/client.ts';
 import { LaneLink } from './redis/link.ts';
 import { checkRedis } from './redis/requirements.ts';
 import { createAcks } from './writer/acks.ts';
-import { createDoorbell } from './writer/doorbell.ts';
+import { createDoorbell, type Doorbell } from './writer/doorbell.ts';
 import { createDrain, type Drain } from './writer/drain.ts';
 import { watchLag } from './writer/lag.ts';
 import { startWriter } from './writer/worker.ts';
@@ -35,6 +35,8 @@ export interface ComposeOptions {
   keepMs?: number;
   /** How long a receipt or an adjustment must have been open before the sweepers take it up. */
   openMs?: number;
+  /** Drain in this process instead of ringing BullMQ: for commands that run where no writer may be. */
+  drainsItself?: boolean;
   /** Whether to listen for keyspace notifications; the sweeper alone must do as well. */
   notifications?: boolean;
 }
@@ -82,6 +84,12 @@ async function connectRedis(options: ComposeOptions, closers: Closer[]) {
   // The writer has a connection of its own: its large reads must not hold up holds.
   return { link, writerLink: await connect(), subscriber: await listen() };
 }
+
+// A drain that fails is tried again by the writer, or by the next command.
+const ownDoorbell = (drain: Drain): Doorbell => ({
+  ring: (lane) => void drain(lane).catch(() => {}),
+  close: async () => {},
+});
 
 async function readiness(link: LaneLink, database: Database, lanes: number) {
   const deadline = new Deadline(READY_LIMIT_MS);
@@ -150,7 +158,7 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   const keeper = keepLanes({ link, database, lanes, outboxMax, drain, log });
   closers.push(keeper.close);
   await keeper.check();
-  const doorbell = createDoorbell(redisUrl);
+  const doorbell = options.drainsItself ? ownDoorbell(drain) : createDoorbell(redisUrl);
   closers.push(doorbell.close);
   const lag = await watchLag(link.redis, database, lanes);
   closers.push(lag.close);

@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
 import mysql from 'mysql2';
 import type { PoolConnection, Pool as PromisePool } from 'mysql2/promise';
@@ -38,9 +39,9 @@ export function openDatabase(url: string, connections: number): Database {
 const UNREACHABLE =
   /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|PROTOCOL_|POOL_|ER_SERVER_SHUTDOWN|ER_CON_COUNT)/;
 
-/** The driver's error beneath drizzle's own. */
+/** The driver's error beneath drizzle's own, which would print the whole query. */
 export function driverError(error: unknown): { code: string; message: string } {
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const inner = error instanceof DrizzleQueryError ? (error.cause ?? error) : error;
   const { code, message } = inner as { code?: unknown; message?: unknown };
   return { code: String(code ?? ''), message: String(message ?? inner) };
 }

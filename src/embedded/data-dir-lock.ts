@@ -12,10 +12,7 @@ const POLL_MS = 25;
 
 /** The sole right of this process to a data folder. */
 export interface DataDirLock {
-  /**
-   * Notes the servers that now use the folder: who takes the lock over after a crash waits for
-   * them.
-   */
+  /** Notes the servers that use the folder: who takes over after a crash waits for them. */
   record(pids: readonly number[]): Promise<void>;
   /** Gives the folder free. Safe to call twice. */
   release(): Promise<void>;
@@ -38,7 +35,6 @@ export async function lockDataDir(
   const path = join(dataDir, 'lock');
   const own: Holder = { id: randomUUID(), owner: processRef(process.pid), servers: [] };
   const giveUpAtMs = Date.now() + CREATION_MS_MAX;
-  const leftovers: ProcessRef[] = [];
   while (!(await create(path, own))) {
     const holder = await read(path);
     if (holder && isAlive(holder.owner)) throw inUse(dataDir, holder.owner.pid);
@@ -47,7 +43,7 @@ export async function lockDataDir(
       await sleep(POLL_MS);
       continue;
     }
-    if (await moveAside(path, holder, own.id)) leftovers.push(...(holder?.servers ?? []));
+    if (await moveAside(path, holder, own.id)) own.servers.push(...(holder?.servers ?? []));
   }
   const lock = lockOf(path, own);
   const published = await readServersFile(dataDir);
@@ -55,7 +51,7 @@ export async function lockDataDir(
     await lock.release();
     throw inUse(dataDir, published.pid);
   }
-  await waitForEnd(leftovers, say);
+  await waitForEnd(own.servers, say);
   return lock;
 }
 

@@ -15,8 +15,7 @@ const run = promisify(execFile);
 
 /**
  * The server packages of Debian and Ubuntu, unpacked privately with the libraries that the machine
- * lacks. Needs no root and installs nothing: all of it is in one cache folder, which may be deleted
- * at any time.
+ * lacks. Needs no root and installs nothing: the cache folder has it all, and may be deleted.
  */
 export class PackageSource {
   private readonly cache: string;
@@ -58,10 +57,7 @@ export class PackageSource {
   }
 }
 
-/**
- * `~/.cache/holdfast/servers-...`, one per release and processor: a home folder may be shared by
- * several.
- */
+/** `~/.cache/holdfast/servers-...`, per release and processor: home folders are shared. */
 export async function packageCacheFolder(): Promise<string> {
   const base = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');

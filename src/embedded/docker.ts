@@ -115,10 +115,7 @@ async function start(
   }
 }
 
-/**
- * One name per folder and server: what a crashed owner left running is found, and two never share
- * data.
- */
+/** One name per folder and server: it finds what a crashed owner left running. */
 function containerName(dataDir: string, image: string): string {
   const folder = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
   return `holdfast-${image.split(':')[0]}-${folder}`;
@@ -170,10 +167,7 @@ async function logTail(container: string): Promise<string> {
   return plainText(await client.container.getById(container).logs(options));
 }
 
-/**
- * Source: Docker Engine API, ContainerAttach: each frame has a header of 8 bytes, the length in the
- * last 4.
- */
+/** Source: Docker Engine API, ContainerAttach: the length is in the last 4 of 8 header bytes. */
 function plainText(frames: Buffer): string {
   const parts: string[] = [];
   for (let at = 0; at + 8 <= frames.length; ) {

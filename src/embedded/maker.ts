@@ -24,10 +24,7 @@ export async function readMaker(folder: string): Promise<Maker | undefined> {
   return { flavour: flavour as Flavour, version };
 }
 
-/**
- * Throws when the folder's data comes from another flavour or from a newer series than this
- * server's.
- */
+/** Throws when another flavour, or a newer series than this server's, made the data. */
 export function refuseForeignData(folder: string, maker: Maker, server: Maker): void {
   const isNewer = compareVersions(seriesOf(maker), seriesOf(server)) > 0;
   if (maker.flavour === server.flavour && !isNewer) return;

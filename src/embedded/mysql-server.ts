@@ -20,10 +20,7 @@ export const MYSQL_SETTINGS: readonly string[] = [
   '--default-time-zone=+00:00',
 ];
 
-/**
- * Made on every start, so that data of any age has them. One statement per line: --init-file wants
- * it so.
- */
+/** Run at every start, so that data of any age has them. --init-file wants one per line. */
 export const MYSQL_SET_UP: readonly string[] = [
   'CREATE DATABASE IF NOT EXISTS holdfast CHARACTER SET utf8mb4;',
   "CREATE USER IF NOT EXISTS 'holdfast'@'%' IDENTIFIED BY 'holdfast';",
@@ -32,9 +29,7 @@ export const MYSQL_SET_UP: readonly string[] = [
 
 const PROBE_MS_MAX = 2_000;
 
-/**
- * Starts a private MySQL or MariaDB on a free port of 127.0.0.1, with its data in DATA_DIR/mysql.
- */
+/** Starts a private MySQL or MariaDB on a free port of 127.0.0.1, on DATA_DIR/mysql. */
 export async function startMysql(context: ServerContext, program: Program): Promise<StartedServer> {
   const logPath = join(context.dataDir, 'mysql.log');
   const name = `${program.flavour} ${program.version}`;
@@ -80,9 +75,7 @@ export function mysqlUrl(host: string, port: number, user = 'holdfast'): string 
   return `mysql://${user}:holdfast@${host}:${port}/${user === 'root' ? '' : 'holdfast'}`;
 }
 
-/**
- * Logs in as the application will, and runs the statements. Rejects while the server is not ready.
- */
+/** Logs in as the application will and runs the statements; rejects while that is too early. */
 export async function logIn(
   url: string,
   statements: readonly string[] = ['SELECT 1'],

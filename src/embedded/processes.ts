@@ -1,9 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/**
- * A process that a later process can recognise: a process id alone may have been given to somebody
- * else.
- */
+/** A process that can be recognised later: its id alone may be given to another one. */
 export interface ProcessRef {
   pid: number;
   /** When it started, comparable only with itself; null where the system does not tell. */
@@ -15,10 +12,7 @@ export function processRef(pid: number): ProcessRef {
   return { pid, start: readStat(pid)?.start ?? null };
 }
 
-/**
- * Tells whether the process still runs. A zombie, or another process with the same id, does not
- * count.
- */
+/** Tells whether the process still runs; neither a zombie nor another one with its id counts. */
 export function isAlive(ref: ProcessRef): boolean {
   if (!answersSignals(ref.pid)) return false;
   const stat = readStat(ref.pid);
@@ -37,10 +31,7 @@ function answersSignals(pid: number): boolean {
   }
 }
 
-/**
- * Source: proc(5), /proc/pid/stat; the name in parentheses may itself contain spaces and
- * parentheses.
- */
+/** Source: proc(5), /proc/pid/stat: the name in parentheses may contain parentheses. */
 function readStat(pid: number): { state: string; start: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

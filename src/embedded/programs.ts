@@ -25,10 +25,7 @@ export async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/**
- * Runs `--version`. Throws when the program does not run, is another one or is too old, saying
- * which.
- */
+/** Runs `--version`. Throws, saying why, when the program is broken, another one or too old. */
 export async function inspectProgram(
   server: ServerName,
   path: string,

@@ -19,10 +19,7 @@ export interface Startup {
   say(line: string): void;
 }
 
-/**
- * Resolves when the server answers. Throws with the end of its log when it ends first, or after 2
- * minutes.
- */
+/** Resolves when the server answers. Throws, with its log's end, when it ends or takes 2 minutes. */
 export async function untilReady(startup: Startup): Promise<void> {
   const startedAtMs = Date.now();
   let isSlow = false;
@@ -51,10 +48,7 @@ async function failure(startup: Startup, what: string): Promise<Error> {
   return new Error(`${startup.name} ${what}\n${tail}\nlog: ${startup.logPath}`);
 }
 
-/**
- * Starts something on a free port of 127.0.0.1, again with another one when somebody else took it
- * first.
- */
+/** Starts something on a free port of 127.0.0.1, on another one when that was taken meanwhile. */
 export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {

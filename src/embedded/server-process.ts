@@ -72,10 +72,7 @@ export async function launch(options: Launch): Promise<ServerProcess> {
   return supervise(child, () => readTail(options.logPath, logStart));
 }
 
-/**
- * Runs a program to its end and fails with the end of its log when it fails. It dies with this
- * process.
- */
+/** Runs a program to its end, and fails with its log's end. It dies with this process. */
 export async function runToEnd(options: Launch & { input: string }): Promise<void> {
   const isTethered = (await availableTether()) === 'setpriv';
   const prefix = isTethered ? ['setpriv', '--pdeathsig', 'KILL'] : [];

@@ -82,10 +82,7 @@ export async function startOwner(script: string, ...args: string[]): Promise<Own
   throw new Error(`${script} ended without a line`);
 }
 
-/**
- * Waits until none of the processes runs; a process that another one of the same id replaced has
- * ended.
- */
+/** Notes the processes; the function waits until none of them runs. */
 export function ended(pids: readonly number[]): () => Promise<void> {
   const processes = pids.map(processRef);
   return () => until(() => !processes.some(isAlive), `processes ${pids} end`);

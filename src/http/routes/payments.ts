@@ -19,6 +19,8 @@ const paymentEvent = z
   )
   .openapi('PaymentEvent');
 
+const ORDER_STATES = ['pending', 'paid', 'cancelled', 'expired', 'refund_due', 'refunded'];
+
 const outcome = z.enum(['applied', 'ignored', 'refund_due']);
 
 const receiptAnswer = z
@@ -26,7 +28,7 @@ const receiptAnswer = z
     status: z.enum(['applied', 'ignored', 'refund_due', 'duplicate']),
     outcome: outcome.optional().openapi({ description: 'Of the first event, for a duplicate' }),
     order_id: z.string(),
-    order_status: z.enum(['pending', 'paid', 'cancelled', 'expired', 'refund_due', 'refunded']),
+    order_status: z.string().openapi({ enum: ORDER_STATES }),
     reference: z.string(),
   })
   .openapi('PaymentReceipt');

@@ -1,0 +1,21 @@
+import { Command } from 'commander';
+import { readConfig } from '../config.ts';
+import { migrateDatabase } from '../db/migrate.ts';
+import { findServers } from './connect.ts';
+import { printJson } from './output.ts';
+
+export const migrateCommand = (): Command =>
+  new Command('migrate')
+    .description('bring the tables in MySQL up to date; several at once wait for each other')
+    .option('--json', 'print {"migrations": N}')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ holdfast migrate\n  $ MYSQL_URL=mysql://user:secret@db:3306/shop REDIS_URL=redis://cache:6379 holdfast migrate',
+    )
+    .action(async ({ json }: { json?: boolean }) => {
+      const { mysqlUrl } = await findServers(readConfig(process.env));
+      const migrations = await migrateDatabase(mysqlUrl);
+      if (json) printJson({ migrations });
+      else if (migrations === 0) process.stdout.write('The tables are up to date.\n');
+      else process.stdout.write(`${migrations} migration(s) applied.\n`);
+    });

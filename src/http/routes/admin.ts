@@ -1,0 +1,79 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { Deadline } from '../../domain/deadline.ts';
+import { requireAdmin } from '../admin-auth.ts';
+import type { AppDeps } from '../app.ts';
+import { COMMIT_BUDGET_MS } from '../budgets.ts';
+import { adminProductAnswer, adminProductJson } from '../product-answer.ts';
+import { refusals } from '../refusals.ts';
+import { adminProductRoutes } from './admin-products.ts';
+
+const laneAnswer = z
+  .object({
+    lane: z.int(),
+    state: z.string(),
+    epoch: z.int(),
+    position: z.string().openapi({ description: "Newest entry of the lane's journal" }),
+    watermark: z.string().openapi({ description: 'Newest entry that MySQL has' }),
+    outbox_length: z.int(),
+    backlog: z.int().openapi({ description: 'Transitions that MySQL does not have yet' }),
+    lag_ms: z.number(),
+    live_reservations: z.int(),
+  })
+  .openapi('Lane');
+
+const overview = createRoute({
+  method: 'get',
+  path: '/api/admin/overview',
+  operationId: 'readOverview',
+  summary: 'How products and lanes do',
+  tags: ['admin'],
+  security: [{ adminToken: [] }],
+  responses: {
+    200: {
+      description: 'The overview',
+      content: {
+        'application/json': {
+          schema: z
+            .object({
+              products: z.array(adminProductAnswer),
+              lanes: z.array(laneAnswer),
+              refunds_due: z.int(),
+              open_receipts: z.int(),
+            })
+            .openapi('Overview'),
+        },
+      },
+    },
+    ...refusals('unauthorized', 'not_found', 'unavailable'),
+  },
+});
+
+export function adminRoutes(deps: AppDeps): OpenAPIHono {
+  const { engine, adminToken } = deps;
+  const routes = new OpenAPIHono();
+  routes.use('/api/admin/*', requireAdmin(adminToken));
+  routes.route('/', adminProductRoutes(deps));
+
+  routes.openapi(overview, async (c) => {
+    const { products, lanes, refundsDue, openReceipts } = await engine.admin.overview(
+      new Deadline(COMMIT_BUDGET_MS),
+    );
+    const nowMs = engine.nowMs();
+    return c.json(
+      {
+        products: products.map((product) => adminProductJson(product, nowMs)),
+        lanes: lanes.map(({ outboxLength, lagMs, liveReservations, ...lane }) => ({
+          ...lane,
+          outbox_length: outboxLength,
+          lag_ms: lagMs,
+          live_reservations: liveReservations,
+        })),
+        refunds_due: refundsDue,
+        open_receipts: openReceipts,
+      },
+      200,
+    );
+  });
+
+  return routes;
+}

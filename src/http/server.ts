@@ -1,0 +1,92 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener, RequestError } from '@hono/node-server';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { problemDocument, UNAVAILABLE_DETAIL } from './problems.ts';
+
+const REQUEST_TIMEOUT_MS = 30_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Longer than the idle time of the usual load balancers, which are to hang up first. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** How often Node looks for connections past their timeouts. */
+const TIMEOUT_CHECK_MS = 5_000;
+/** How long requests in flight may take to finish once the server closes. */
+const CLOSE_WAIT_MS = 10_000;
+const CLOSE_CHECK_MS = 20;
+
+/** A server that takes requests. */
+export interface Listening {
+  port: number;
+  url: string;
+  /** Takes no more connections, and resolves once all requests in flight are answered. */
+  close(): Promise<void>;
+}
+
+// What never became a request of the app: a target or a Host that cannot be read.
+function answerUnreadable(error: unknown): Response {
+  const readable = !(error instanceof RequestError);
+  const code = readable ? 'unavailable' : 'bad_request';
+  const detail = readable ? UNAVAILABLE_DETAIL : 'The request target or Host is not readable.';
+  const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' };
+  if (readable) headers['Retry-After'] = '1';
+  return new Response(JSON.stringify(problemDocument(code, '/', { detail })), {
+    status: readable ? 503 : 400,
+    headers,
+  });
+}
+
+function started(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const inUse = `Port ${port} on ${host} is in use: set PORT to a free one`;
+      const other = `Cannot listen on ${host} port ${port}: ${error.message}`;
+      reject(new Error(error.code === 'EADDRINUSE' ? inUse : other, { cause: error }));
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+async function closed(server: Server): Promise<void> {
+  const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A connection that is kept alive is idle only after its answer: look again until none is left.
+  const idle = setInterval(() => server.closeIdleConnections(), CLOSE_CHECK_MS);
+  const bound = setTimeout(() => server.closeAllConnections(), CLOSE_WAIT_MS);
+  try {
+    await ended;
+  } finally {
+    clearInterval(idle);
+    clearTimeout(bound);
+  }
+}
+
+/**
+ * Serves the app on a port; 0 takes a free one. Rejects with a message for people where it cannot.
+ */
+export async function listen(
+  app: Pick<OpenAPIHono, 'fetch'>,
+  { host, port }: { host: string; port: number },
+): Promise<Listening> {
+  const listener = getRequestListener(app.fetch, {
+    hostname: host,
+    errorHandler: answerUnreadable,
+  });
+  const timeouts = {
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+  };
+  const server = createServer(timeouts, listener);
+  await started(server, host, port);
+  const { port: bound } = server.address() as AddressInfo;
+  const name = host.includes(':') ? `[${host}]` : host;
+  let closing: Promise<void> | undefined;
+  return {
+    port: bound,
+    url: `http://${name}:${bound}`,
+    close: () => {
+      closing ??= closed(server);
+      return closing;
+    },
+  };
+}
