@@ -10,7 +10,7 @@ Returns, in order of precedence
   {'products', now_ms, fields, ...}   for each product its fields, or an empty list when the lane
       does not have it: name, total, available, held, pending, sold, status, starts_at_ms,
       ends_at_ms, hold_ttl_ms, pay_ttl_ms, max_per_hold, max_per_buyer, price_minor, currency;
-      '' for none
+      null for none
 Emits nothing
 ]]
 --@include clock
@@ -22,9 +22,6 @@ for index = 1, #ARGV do
   local fields = redis.call('HMGET', product_key(ARGV[index]), 'name',
     'total', 'available', 'held', 'pending', 'sold', 'status', 'starts_at_ms', 'ends_at_ms',
     'hold_ttl_ms', 'pay_ttl_ms', 'max_per_hold', 'max_per_buyer', 'price_minor', 'currency')
-  local known = fields[2]
-  -- nil would cut the reply short.
-  for position = 1, 15 do fields[position] = fields[position] or '' end
-  reply[#reply + 1] = known and fields or {}
+  reply[#reply + 1] = fields[2] and fields or {}
 end
 return reply

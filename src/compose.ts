@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { Deadline, within } from './domain/deadline.ts';
+import { Unavailable } from './domain/unavailable.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { startExpiry } from './expiry/expiry.ts';
 import { listenForExpiry } from './expiry/notifications.ts';
@@ -63,26 +64,34 @@ async function closeAll(closers: Closer[], log: Logger): Promise<void> {
   }
 }
 
-async function connectRedis(options: ComposeOptions, closers: Closer[]) {
+// `connect` of ioredis only says that the connection was closed; the reason comes as an event.
+async function reach(redis: Redis, log: Logger, connect: () => Promise<unknown>): Promise<void> {
+  let reason = '';
+  redis.on('error', (error: Error) => {
+    reason = error.message;
+    log.debug({ err: error }, 'redis');
+  });
+  await connect().catch((error: Error) => {
+    const { host, port } = redis.options;
+    throw new Unavailable(`cannot reach Redis at ${host}:${port}: ${reason || error.message}`);
+  });
+}
+
+async function connectRedis({ redisUrl, log }: ComposeOptions, closers: Closer[]) {
   const connect = async () => {
-    const redis = hotClient(options.redisUrl);
-    redis.on('error', (error) => options.log.debug({ err: error }, 'redis'));
+    const redis = hotClient(redisUrl);
     closers.push(() => redis.disconnect());
     const link = new LaneLink(redis);
-    await link.connect();
+    await reach(redis, log, () => link.connect());
     return link;
   };
-  const listen = async () => {
-    const subscriber = subscriberClient(options.redisUrl);
-    subscriber.on('error', (error) => options.log.debug({ err: error }, 'redis subscriber'));
-    closers.push(() => subscriber.disconnect());
-    await subscriber.connect();
-    return subscriber;
-  };
   const link = await connect();
-  await checkRedis(link.redis, options.log);
+  await checkRedis(link.redis, log);
+  const subscriber = subscriberClient(redisUrl);
+  closers.push(() => subscriber.disconnect());
+  await reach(subscriber, log, () => subscriber.connect());
   // The writer has a connection of its own: its large reads must not hold up holds.
-  return { link, writerLink: await connect(), subscriber: await listen() };
+  return { link, writerLink: await connect(), subscriber };
 }
 
 // A drain that fails is tried again by the writer, or by the next command.

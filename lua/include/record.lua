@@ -2,7 +2,7 @@
 -- the same formats; a test compares the two.
 local RECORD_PATTERN = '^' .. string.rep('([^|]*)|', 9) .. '(.*)$'
 
--- tostring() turns integers from 1e14 on into exponents. ('%.0f' costs four times as much.)
+-- tostring() turns integers from 1e14 on into exponents. ('%.0f' costs twice as much.)
 local function integer(number) return string.format('%d', number) end
 
 -- '42:2,43:1' -> {{product_id = '42', qty = 2}, ...}, sorted by product as the caller wrote it.

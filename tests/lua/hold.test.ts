@@ -12,14 +12,16 @@ describe('a granted hold', () => {
     const lane = await openTestLane(redis);
     const first = await lane.product(5, { priceMinor: 100, holdTtlMs: HOUR_MS });
     const second = await lane.product(5, { priceMinor: 7, holdTtlMs: HOUR_MS / 2 });
+    const third = await lane.product(5, { priceMinor: 1000, holdTtlMs: HOUR_MS });
     const items = [
       { productId: first, qty: 2 },
       { productId: second, qty: 3 },
+      { productId: third, qty: 1 },
     ];
     const startedAtMs = await redisNowMs(redis);
     const request = lane.request(items, { buyer: 'ann', key: 'k', fingerprint: 'f' });
     const [reply] = await lane.holdBatch([request]);
-    expect(reply).toMatchObject({ status: 'held', amountMinor: 221, currency: 'USD' });
+    expect(reply).toMatchObject({ status: 'held', amountMinor: 1221, currency: 'USD' });
     const deadlineMs = reply?.status === 'held' ? reply.deadlineMs : 0;
     expect(deadlineMs).toBeGreaterThanOrEqual(startedAtMs + HOUR_MS / 2);
     expect(deadlineMs).toBeLessThanOrEqual((await redisNowMs(redis)) + HOUR_MS / 2);
@@ -28,7 +30,12 @@ describe('a granted hold', () => {
     expect(counters.get(first)).toMatchObject({ available: 3, held: 2 });
     expect(counters.get(second)).toMatchObject({ available: 2, held: 3 });
     const [event] = (await journalOf(lane)).at(-1)?.reservations ?? [];
-    expect(event).toMatchObject({ pricesMinor: [100, 7], key: 'k', fingerprint: 'f', deadlineMs });
+    expect(event).toMatchObject({
+      pricesMinor: [100, 7, 1000],
+      key: 'k',
+      fingerprint: 'f',
+      deadlineMs,
+    });
     expect(event).toMatchObject({ id: request.id, buyer: 'ann', counted: false });
   });
 

@@ -11,16 +11,18 @@ test('an order keeps the price of its hold and is due by the shortest time of it
   const lane = await openTestLane(redis);
   const first = await lane.product(5, { priceMinor: 100 });
   const second = await lane.product(5, { priceMinor: 7, payTtlMs: HOUR_MS * 2 });
+  const third = await lane.product(5, { priceMinor: 1000, payTtlMs: HOUR_MS * 4 });
   const items = [
     { productId: first, qty: 1 },
     { productId: second, qty: 2 },
+    { productId: third, qty: 1 },
   ];
   const { id } = await lane.held(items);
   await lane.putProduct(first, null, { payTtlMs: HOUR_MS * 3, priceMinor: 1 }, 2);
   const startedAtMs = await redisNowMs(redis);
   const reply = await lane.order(id, { key: 'k' });
   expect(reply).toMatchObject({ status: 'ordered', items: formatItems(items), currency: 'USD' });
-  expect(reply).toMatchObject({ amountMinor: 114 });
+  expect(reply).toMatchObject({ amountMinor: 1114 });
   const payByMs = reply.status === 'ordered' ? reply.payByMs : 0;
   expect(payByMs - startedAtMs).toBeGreaterThanOrEqual(HOUR_MS * 2);
   expect(payByMs).toBeLessThanOrEqual((await redisNowMs(redis)) + HOUR_MS * 2);

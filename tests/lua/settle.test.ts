@@ -156,6 +156,17 @@ describe('a late success', () => {
     expect(await lane.hold(product, { buyer: 'ann' })).toMatchObject({ units: 2 });
   });
 
+  test('counts towards a limit that came after the hold', async () => {
+    const lane = await openTestLane(redis);
+    const product = await lane.product(5);
+    const { id } = await lane.ordered(product, { buyer: 'ann' });
+    await lane.settle(id, 'r1', 'failed');
+    await lane.putProduct(product, null, { maxPerBuyer: 1 }, 2);
+    expect(await lane.settle(id, 'r2')).toMatchObject({ status: 'applied', state: 'paid' });
+    expect(await lane.hold(product, { buyer: 'ann' })).toMatchObject({ units: 1 });
+    await expectConsistent(lane);
+  });
+
   test('reclaims overdue units, and waits (again) while more are overdue', async () => {
     const lane = await openTestLane(redis);
     const product = await lane.product(210, { payTtlMs: SHORT_TTL_MS });

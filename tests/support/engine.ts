@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { pino } from 'pino';
-import { inject } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 import { type ComposeOptions, compose, type Holdfast } from '../../src/compose.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
@@ -44,9 +44,15 @@ export const newProduct = (changes: Partial<NewProduct> = {}): NewProduct => ({
   ...changes,
 });
 
+// Two Redis databases of the worker's own (its files run one after the other): a file may have an
+// engine for all its tests, and one test an engine of its own beside it.
+const worker = Number(process.env.VITEST_POOL_ID ?? 1);
+const freeDatabases = [worker + 8, worker];
+
 export async function startEngine(options: EngineOptions = {}): Promise<TestEngine> {
-  // A Redis database of the worker's own; its files run one after the other.
-  const redisUrl = new URL(`/${process.env.VITEST_POOL_ID ?? 1}`, inject('redisUrl')).href;
+  const redisDatabase = freeDatabases.pop();
+  if (redisDatabase === undefined) throw new Error('stop an engine before you start a third one');
+  const redisUrl = new URL(`/${redisDatabase}`, inject('redisUrl')).href;
   const redis = new Redis(redisUrl);
   await redis.flushdb();
   const database = `test_${randomUUID().replaceAll('-', '')}`;
@@ -92,8 +98,27 @@ export async function startEngine(options: EngineOptions = {}): Promise<TestEngi
       await connection.end();
       await admin.query(`DROP DATABASE ${database}`);
       await admin.end();
+      freeDatabases.push(redisDatabase);
     },
   };
+}
+
+/**
+ * An engine for one test, stopped after it. `audit` is what must hold at its end; see books.ts.
+ */
+export async function ownEngine(
+  options: EngineOptions,
+  audit: (engine: TestEngine) => Promise<void>,
+): Promise<TestEngine> {
+  const engine = await startEngine(options);
+  onTestFinished(async () => {
+    try {
+      await audit(engine);
+    } finally {
+      await engine.stop();
+    }
+  });
+  return engine;
 }
 
 /** Makes a product through the engine. */
