@@ -38,6 +38,8 @@ export interface ComposeOptions {
   openMs?: number;
   /** Drain in this process instead of ringing BullMQ: for commands that run where no writer may be. */
   drainsItself?: boolean;
+  /** How often expiry looks at the index without having been woken. */
+  sweepEveryMs?: number;
   /** Whether to listen for keyspace notifications; the sweeper alone must do as well. */
   notifications?: boolean;
 }
@@ -136,7 +138,7 @@ async function startRoles(
   ring: (lane: number) => void,
   closers: Closer[],
 ): Promise<void> {
-  const { config, log, redisUrl, openMs = OPEN_MS } = options;
+  const { config, log, redisUrl, openMs = OPEN_MS, sweepEveryMs } = options;
   const { engine, inbox, database, link, drain } = parts;
   const { lanes, roles } = config;
   if (roles.includes('writer')) {
@@ -144,7 +146,7 @@ async function startRoles(
     closers.push(() => drainLast(drain, lanes, log), writer.close);
   }
   if (roles.includes('expiry')) {
-    const expiry = startExpiry({ link, lanes, ring, log });
+    const expiry = startExpiry({ link, lanes, ring, log, sweepEveryMs });
     closers.push(expiry.close);
     const { notifications = true } = options;
     if (notifications) await listenForExpiry(subscriber, link.redis, expiry.wake, log);
@@ -173,7 +175,7 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   closers.push(lag.close);
   const acks = await createAcks(subscriber, lanes);
   const engine = createEngine({ ...config, link, database, acks, lag, ring: doorbell.ring });
-  const inbox = createInbox(engine, database);
+  const inbox = createInbox(engine, database, log);
   const parts = { engine, inbox, database, link, drain };
   await startRoles(options, parts, subscriber, doorbell.ring, closers);
   return {

@@ -182,13 +182,21 @@ async function applyStock(connection: PoolConnection, changes: FoldedChanges): P
   );
 }
 
+// The row is there already, unless a twin of the request was refused and took it away meanwhile.
 async function applyAdjustments(connection: PoolConnection, changes: FoldedChanges): Promise<void> {
-  for (const { event, epoch, sequence } of changes.adjustments) {
-    await connection.query(
-      'UPDATE stock_adjustments SET epoch = ?, sequence = ? WHERE product_id = ? AND `key` = ?',
-      [epoch, sequence, event.productId, event.key],
-    );
-  }
+  await insert(
+    connection,
+    'INSERT INTO stock_adjustments (product_id, `key`, delta, created_at, epoch, sequence)' +
+      ' VALUES ? ON DUPLICATE KEY UPDATE epoch = VALUES(epoch), sequence = VALUES(sequence)',
+    changes.adjustments.map(({ event, atMs, epoch, sequence }) => [
+      event.productId,
+      event.key,
+      event.delta,
+      moment(atMs),
+      epoch,
+      sequence,
+    ]),
+  );
 }
 
 /**

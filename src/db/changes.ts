@@ -35,7 +35,7 @@ export interface FoldedChanges {
   ordersChanged: Map<string, OrderChange>;
   outcomes: Map<string, { event: OutcomeEvent; atMs: number }>;
   stock: Map<number, StockChange>;
-  adjustments: { event: StockEvent; epoch: number; sequence: number }[];
+  adjustments: { event: StockEvent; atMs: number; epoch: number; sequence: number }[];
 }
 
 /** Where a lane's rows stand: the last committed entry. `sequence` is -1 before the first. */

@@ -37,7 +37,10 @@ export function openDatabase(url: string, connections: number): Database {
 }
 
 const UNREACHABLE =
-  /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|PROTOCOL_|POOL_|ER_SERVER_SHUTDOWN|ER_CON_COUNT)/;
+  /^(ECONN|E(HOST|NET)UNREACH|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_|PROTOCOL_|POOL_|ER_SERVER_SHUTDOWN|ER_CON_COUNT)/;
+
+// A deadlock, a lock wait timeout, a snapshot conflict of MariaDB: nothing was done, try again.
+const TRANSIENT = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD']);
 
 /** The driver's error beneath drizzle's own, which would print the whole query. */
 export function driverError(error: unknown): { code: string; message: string } {
@@ -57,17 +60,15 @@ export async function query<T>(
   } catch (error) {
     if (error instanceof Unavailable) throw error;
     const { code, message } = driverError(error);
-    const unreachable = UNREACHABLE.test(code) || /Queue limit|closed state/.test(message);
-    if (unreachable) throw new Unavailable(`MySQL (${what}): ${message}`);
+    const unreachable = UNREACHABLE.test(code) || /Queue limit|is closed|closed state/.test(message);
+    // A statement that lost a deadlock did nothing: the caller may ask again.
+    if (unreachable || TRANSIENT.has(code)) throw new Unavailable(`MySQL (${what}): ${message}`);
     throw error;
   }
 }
 
 /** Whether an insert met a row with the same primary key. */
 export const isDuplicate = (error: unknown): boolean => driverError(error).code === 'ER_DUP_ENTRY';
-
-// A deadlock, a lock wait timeout, a snapshot conflict of MariaDB: nothing was done, try again.
-const TRANSIENT = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD']);
 
 /** Whether the same transaction may succeed when it is run again. */
 export const isTransient = (error: unknown): boolean => TRANSIENT.has(driverError(error).code);

@@ -32,7 +32,7 @@ async function durableOrder(
     order = await readOrder(parts, id, deadline);
     return order !== undefined;
   });
-  return { ...(order as Order), state: 'pending' };
+  return { ...(order as Order), state: 'pending', reference: null, settledAtMs: null };
 }
 
 type Answered = Exclude<OrderReply, Missing | Refused>;
@@ -106,20 +106,31 @@ export async function cancelOrder(
   const lane = laneOf(id);
   if (lane >= parts.lanes) return { status: 'order_not_found' };
   lag.check(lane);
-  const reply = await withFacts(parts, lane, id, deadline, (facts) =>
-    link.execute(lane, 'cancel', deadline, (gate) => {
-      const command = { ...gate, id, from: 'pending' as const, facts };
-      return releaseScript.run(link.redis, laneKey(lane), command);
-    }),
-  );
-  ring(lane);
-  if (!reply || (reply.status === 'other' && !reply.ordered)) return { status: 'order_not_found' };
-  if (reply.status === 'other' && reply.state === 'expired') return { status: 'order_expired' };
-  if (reply.status === 'other' && reply.state !== 'cancelled') return { status: 'order_paid' };
-  let order: Order | undefined;
-  await acks.until(deadline, async () => {
-    order = await readOrder(parts, id, deadline);
-    return order?.state === 'cancelled';
-  });
-  return { status: 'cancelled', order: order as Order };
+  let waiter: Waiter | undefined;
+  try {
+    const reply = await withFacts(parts, lane, id, deadline, (facts) =>
+      link.execute(lane, 'cancel', deadline, (gate) => {
+        waiter?.cancel();
+        waiter = acks.register(gate.call);
+        const command = { ...gate, id, from: 'pending' as const, facts };
+        return releaseScript.run(link.redis, laneKey(lane), command);
+      }),
+    );
+    ring(lane);
+    if (!reply) return { status: 'order_not_found' };
+    if (reply.status === 'other' && !reply.ordered) return { status: 'order_not_found' };
+    if (reply.status === 'other' && reply.state === 'expired') return { status: 'order_expired' };
+    if (reply.status === 'other' && reply.state !== 'cancelled') return { status: 'order_paid' };
+    // Not "is cancelled": a late payment may have made it paid again before this looks.
+    const ended = async () => {
+      const row = await readOrder(parts, id, deadline);
+      return row !== undefined && row.state !== 'pending';
+    };
+    if (reply.status === 'released') await waiter?.committed(deadline, ended);
+    else await acks.until(deadline, ended);
+    const order = await readOrder(parts, id, deadline);
+    return { status: 'cancelled', order: { ...(order as Order), state: 'cancelled' } };
+  } finally {
+    waiter?.cancel();
+  }
 }

@@ -12,6 +12,7 @@ import {
   updateRules,
 } from '../db/products.ts';
 import type { Deadline } from '../domain/deadline.ts';
+import { eachOf } from '../domain/each.ts';
 import type { NewProduct, RulesPatch, StockOutcome } from '../domain/outcomes.ts';
 import type { Product } from '../domain/product.ts';
 import { Unavailable } from '../domain/unavailable.ts';
@@ -148,7 +149,7 @@ export function createProductAdmin(parts: EngineParts, products: Products): Prod
 
     reapply: async (deadline) => {
       const rows = await query(deadline, 'products', listUnapplied(database, REAPPLIED_AT_ONCE));
-      for (const row of rows) await put(parts, row, deadline);
+      await eachOf(rows, (row) => put(parts, row, deadline));
       return rows.length;
     },
   };

@@ -13,6 +13,8 @@ export interface ExpiryOptions {
   /** Tells the writer that a lane has new entries. */
   ring: (lane: number) => void;
   log: Logger;
+  /** How often to look without having been woken. */
+  sweepEveryMs?: number | undefined;
 }
 
 /** Gives the units of overdue reservations back. */
@@ -26,7 +28,8 @@ export interface Expiry {
  * Runs the `expire` script when woken and four times a second, once at a time for each lane, until
  * nothing is overdue. Every call is bounded, so that holds get their turn in between.
  */
-export function startExpiry({ link, lanes, ring, log }: ExpiryOptions): Expiry {
+export function startExpiry(options: ExpiryOptions): Expiry {
+  const { link, lanes, ring, log, sweepEveryMs = SWEEP_EVERY_MS } = options;
   const running = new Map<number, Promise<void>>();
   const wokenAgain = new Set<number>();
   let closed = false;
@@ -63,7 +66,7 @@ export function startExpiry({ link, lanes, ring, log }: ExpiryOptions): Expiry {
 
   const timer = setInterval(() => {
     for (let lane = 0; lane < lanes; lane += 1) wake(lane);
-  }, SWEEP_EVERY_MS);
+  }, sweepEveryMs);
 
   return {
     wake,

@@ -4,6 +4,7 @@ import type { Deadline } from '../domain/deadline.ts';
 import { parseOrderId } from '../domain/ids.ts';
 import type { PaymentEvent, PaymentOutcome } from '../domain/outcomes.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Logger } from '../log.ts';
 
 /** Takes payment events in. */
 export interface Inbox {
@@ -20,7 +21,7 @@ export interface Inbox {
 const isSameEvent = (receipt: Receipt, event: PaymentEvent): boolean =>
   receipt.orderId === event.orderId && receipt.status === event.status;
 
-export function createInbox(engine: Engine, database: Database): Inbox {
+export function createInbox(engine: Engine, database: Database, log: Logger): Inbox {
   const settleOpen = async (event: PaymentEvent, deadline: Deadline): Promise<PaymentOutcome> => {
     const id = parseOrderId(event.orderId);
     if (id === undefined) return { status: 'order_not_found' };
@@ -34,7 +35,10 @@ export function createInbox(engine: Engine, database: Database): Inbox {
   const receive = async (event: PaymentEvent, deadline: Deadline): Promise<PaymentOutcome> => {
     const inserting = insertReceipt(database, event, new Date());
     const known = await query(deadline, 'receipt', inserting);
-    if (known && !isSameEvent(known, event)) return { status: 'reference_conflict' };
+    if (known && !isSameEvent(known, event)) {
+      log.warn({ event, receipt: known }, 'one payment reference for two events');
+      return { status: 'reference_conflict' };
+    }
     if (known?.outcome) {
       return { status: 'duplicate', outcome: known.outcome, orderState: known.orderState };
     }

@@ -1,6 +1,7 @@
 import { type Database, query } from '../db/client.ts';
 import { listOpenReceipts, type Receipt } from '../db/receipts.ts';
 import { Deadline } from '../domain/deadline.ts';
+import { eachOf } from '../domain/each.ts';
 import type { Logger } from '../log.ts';
 import type { Inbox } from './inbox.ts';
 
@@ -30,12 +31,12 @@ export function createReceiptSweeper(
       const reading = listOpenReceipts(database, before, after, PAGE);
       const receipts = await query(new Deadline(SETTLE_LIMIT_MS), 'open receipts', reading);
       after = receipts.length === PAGE ? receipts.at(-1) : undefined;
-      for (const receipt of receipts) {
+      await eachOf(receipts, async (receipt) => {
         const outcome = await inbox.settleOpen(receipt, new Deadline(SETTLE_LIMIT_MS));
-        if (outcome.status === 'order_not_found') continue;
+        if (outcome.status === 'order_not_found') return;
         const { reference, orderId: order } = receipt;
         log.info({ reference, order, outcome: outcome.status }, 'open receipt settled');
-      }
+      });
     },
   };
 }

@@ -1,6 +1,7 @@
 import { type Database, query } from '../db/client.ts';
 import { listOpenAdjustments } from '../db/products.ts';
 import { Deadline } from '../domain/deadline.ts';
+import { eachOf } from '../domain/each.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Logger } from '../log.ts';
 
@@ -29,11 +30,12 @@ export function startSweeper(options: SweeperOptions): { close: () => Promise<vo
     const deadline = new Deadline(LIMIT_MS);
     const before = new Date(Date.now() - openMs);
     const reading = listOpenAdjustments(database, before, ADJUSTMENTS_AT_ONCE);
-    for (const { productId, key, delta } of await query(deadline, 'adjustments', reading)) {
+    const open = await query(deadline, 'adjustments', reading);
+    await eachOf(open, async ({ productId, key, delta }) => {
       const limit = new Deadline(LIMIT_MS);
       const outcome = await engine.admin.adjustStock(productId, delta, key, limit);
       log.info({ product: productId, key, delta, outcome: outcome.status }, 'adjustment finished');
-    }
+    });
   };
 
   const sweepProducts = async () => {

@@ -63,16 +63,17 @@ class LaneDrain {
 
   // One transaction. Undefined when there was nothing to do.
   async #step(): Promise<number | undefined> {
-    const wasRemembered = this.#watermark !== undefined;
     const from = await this.#readWatermark();
     if (!from) return undefined;
     let entries: JournalEntry[];
     try {
       entries = await readBatch(this.#options.redis, this.#lane, from);
     } catch (error) {
-      if (!(error instanceof BrokenJournal) || !wasRemembered) throw error;
-      // Another writer may have gone on and trimmed what this one remembers as next.
+      if (!(error instanceof BrokenJournal)) throw error;
+      // Another writer may have gone on meanwhile, and trimmed what seems to be missing.
       this.#watermark = undefined;
+      const now = await this.#readWatermark();
+      if (now?.call === from.call && now.sequence === from.sequence) throw error;
       return 0;
     }
     const last = entries.at(-1);

@@ -149,8 +149,8 @@ export function foldEntries(lane: number, entries: readonly JournalEntry[]): Fol
     }
     for (const event of entry.outcomes) foldOutcome(changes, event, entry.atMs);
     for (const event of entry.stock) {
-      const { epoch, sequence } = entry;
-      if (event.key !== 'created') changes.adjustments.push({ event, epoch, sequence });
+      const { atMs, epoch, sequence } = entry;
+      if (event.key !== 'created') changes.adjustments.push({ event, atMs, epoch, sequence });
     }
     foldCounters(changes, entry);
   }
