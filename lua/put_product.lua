@@ -49,7 +49,7 @@ else
   products[product_id] = {
     total = total, available = total, held = 0, pending = 0, sold = 0, changed = true,
   }
-  add_to_entry('stock', {product_id, initial_stock, 'created'})
+  add_to_entry('stock', {product_id, initial_stock, ''})
 end
 commit(call)
 

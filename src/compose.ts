@@ -24,6 +24,7 @@ const API_CONNECTIONS = 12;
 const WRITER_CONNECTIONS = 4;
 const READY_LIMIT_MS = 1_000;
 const LAST_DRAIN_LIMIT_MS = 5_000;
+const CLOSE_LIMIT_MS = 6_000;
 const KEEP_MS = 5_000;
 const OPEN_MS = 10_000;
 
@@ -60,9 +61,11 @@ type Closer = () => Promise<unknown> | unknown;
 
 async function closeAll(closers: Closer[], log: Logger): Promise<void> {
   for (const close of closers.splice(0).reverse()) {
-    await Promise.resolve()
-      .then(close)
-      .catch((error) => log.warn({ err: error }, 'while closing'));
+    // BullMQ waits for Redis without an end; a process that was told to stop must stop.
+    const closing = Promise.resolve().then(close);
+    await within(new Deadline(CLOSE_LIMIT_MS), 'a part that closes', closing).catch((error) =>
+      log.warn({ err: error }, 'while closing'),
+    );
   }
 }
 

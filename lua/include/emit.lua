@@ -12,14 +12,19 @@ end
 
 -- Appends the entry and moves the lane's tail. Returns the entry's id.
 local function emit(call)
+  -- One field for all products: thousands of results would be too many for `unpack`.
+  local counters = {}
   for product_id, product in pairs(products) do
     if product and product.changed then
-      entry[#entry + 1] = 'counters'
-      entry[#entry + 1] = table.concat({
+      counters[#counters + 1] = table.concat({
         product_id, integer(product.total), integer(product.available), integer(product.held),
         integer(product.pending), integer(product.sold),
       }, ':')
     end
+  end
+  if #counters > 0 then
+    entry[#entry + 1] = 'counters'
+    entry[#entry + 1] = table.concat(counters, ',')
   end
   emitted_count = emitted_count + transition_count
   local id = redis.call('XADD', outbox_key, lane_epoch .. '-*', 'call', call, 'prev', lane_tail,

@@ -60,7 +60,8 @@ export async function query<T>(
   } catch (error) {
     if (error instanceof Unavailable) throw error;
     const { code, message } = driverError(error);
-    const unreachable = UNREACHABLE.test(code) || /Queue limit|is closed|closed state/.test(message);
+    const unreachable =
+      UNREACHABLE.test(code) || /Queue limit|is closed|closed state/.test(message);
     // A statement that lost a deadlock did nothing: the caller may ask again.
     if (unreachable || TRANSIENT.has(code)) throw new Unavailable(`MySQL (${what}): ${message}`);
     throw error;
@@ -103,10 +104,12 @@ export async function transaction<T>(
     return result;
   } catch (error) {
     try {
+      // Past the limit `work` may go on. Behind a ROLLBACK, its next statement would commit by
+      // itself; without its connection, it fails, and the server rolls back.
+      if (error instanceof Unavailable) throw error;
       // 1205 undoes its statement only, hence always the whole.
       await within(new Deadline(1_000), 'MySQL (rollback)', connection.rollback());
-      if (error instanceof Unavailable) connection.destroy();
-      else connection.release();
+      connection.release();
     } catch {
       connection.destroy();
     }

@@ -1,4 +1,5 @@
 import { and, eq } from 'drizzle-orm';
+import type { RowDataPacket } from 'mysql2/promise';
 import { CHAIN_START } from '../domain/journal.ts';
 import type { Watermark } from './changes.ts';
 import type { Database } from './client.ts';
@@ -26,6 +27,36 @@ export async function insertLane({ orm }: Database, lane: number): Promise<void>
     .insert(lanes)
     .ignore()
     .values({ lane, epoch: 0, sequence: -1, call: CHAIN_START, emitted: 0, eventAt: null });
+}
+
+/**
+ * Runs `work` while no other process does so for this lane, waiting for it at most `waitMs`. False
+ * when that was too short. The lock ends with its connection, whatever ends that.
+ */
+export async function underLaneLock(
+  { pool }: Database,
+  lane: number,
+  waitMs: number,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  // Names of locks are known to the whole server, and at most 64 characters long.
+  const name = "CONCAT('holdfast.', LEFT(SHA2(DATABASE(), 256), 32), '.', ?)";
+  const connection = await pool.getConnection();
+  try {
+    const [rows] = await connection.query<RowDataPacket[]>(
+      `SELECT GET_LOCK(${name}, ?) AS locked`,
+      [lane, waitMs / 1_000],
+    );
+    if (Number(rows[0]?.locked) !== 1) return false;
+    try {
+      await work();
+    } finally {
+      await connection.query(`DO RELEASE_LOCK(${name})`, [lane]);
+    }
+    return true;
+  } finally {
+    connection.release();
+  }
 }
 
 /** Moves a lane that never had an entry on to its next epoch; false when another process did. */

@@ -25,7 +25,7 @@ export interface ReservationEvent {
   fingerprint: string;
 }
 
-/** A change of a product's total. `key` is `created`, or that of a stock adjustment. */
+/** A change of a product's total. `key` is that of a stock adjustment, or '' for a new product. */
 export interface StockEvent {
   productId: number;
   delta: number;
@@ -63,8 +63,14 @@ export const CHAIN_START = 'start';
 export const transitionCount = (entry: JournalEntry): number =>
   entry.reservations.length + entry.stock.length + entry.outcomes.length;
 
+function fieldsOf(text: string, separator: string, count: number): string[] {
+  const fields = text.split(separator);
+  if (fields.length !== count) throw new Error(`expected ${count} fields in "${text}"`);
+  return fields;
+}
+
 function parseReservation(text: string): ReservationEvent {
-  const fields = text.split('\t');
+  const fields = fieldsOf(text, '\t', 15);
   const field = (index: number) => fields[index] ?? '';
   const [movedFrom, movedTo] = field(5).split('>');
   return {
@@ -87,19 +93,15 @@ function parseReservation(text: string): ReservationEvent {
 }
 
 function parseCounters(text: string): [number, Counters] {
-  const [productId, total, available, held, pending, sold] = text.split(':').map(Number);
-  if (productId === undefined || sold === undefined)
-    throw new Error(`unreadable counters: ${text}`);
-  return [
-    productId,
-    {
-      total: total ?? 0,
-      available: available ?? 0,
-      held: held ?? 0,
-      pending: pending ?? 0,
-      sold,
-    },
+  const [productId, total, available, held, pending, sold] = fieldsOf(text, ':', 6).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
   ];
+  return [productId, { total, available, held, pending, sold }];
 }
 
 function parseField(entry: JournalEntry, name: string, value: string): void {
@@ -120,17 +122,17 @@ function parseField(entry: JournalEntry, name: string, value: string): void {
       entry.reservations.push(parseReservation(value));
       return;
     case 'stock': {
-      const [productId, delta, key] = value.split('\t');
+      const [productId, delta, key] = fieldsOf(value, '\t', 3);
       entry.stock.push({ productId: Number(productId), delta: Number(delta), key: key ?? '' });
       return;
     }
     case 'outcome': {
-      const [reference, id, outcome, orderState] = value.split('\t');
+      const [reference, id, outcome, orderState] = fieldsOf(value, '\t', 4);
       entry.outcomes.push({ reference, id, outcome, orderState } as OutcomeEvent);
       return;
     }
     case 'counters':
-      entry.counters.set(...parseCounters(value));
+      for (const counters of value.split(',')) entry.counters.set(...parseCounters(counters));
       return;
     default:
       throw new Error(`unknown field ${name} in the journal`);

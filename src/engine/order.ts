@@ -8,7 +8,7 @@ import type { Missing, Refused } from '../redis/bindings/common.ts';
 import { type OrderReply, orderScript } from '../redis/bindings/order.ts';
 import { releaseScript } from '../redis/bindings/release.ts';
 import { laneKey } from '../redis/keys.ts';
-import type { Waiter } from '../writer/acks.ts';
+import { type Commit, withCommit } from './commit.ts';
 import { withFacts } from './facts.ts';
 import type { EngineParts } from './parts.ts';
 
@@ -41,7 +41,7 @@ async function outcomeOf(
   parts: EngineParts,
   id: ReservationId,
   reply: Answered,
-  waiter: Waiter | undefined,
+  commit: Commit,
   deadline: Deadline,
 ): Promise<OrderOutcome> {
   switch (reply.status) {
@@ -57,7 +57,7 @@ async function outcomeOf(
     case 'repeated':
       return { status: 'ordered', order: await durableOrder(parts, id, deadline) };
     case 'ordered': {
-      await waiter?.committed(deadline, async () => !!(await readOrder(parts, id, deadline)));
+      await commit.committed(deadline, async () => !!(await readOrder(parts, id, deadline)));
       const { amountMinor, currency, nowMs, payByMs } = reply;
       const items = parseItems(reply.items);
       const order = { id, state: 'pending' as const, items, amountMinor, currency };
@@ -78,22 +78,18 @@ export async function makeOrder(
   const lane = laneOf(id);
   if (lane >= parts.lanes) return { status: 'hold_not_found' };
   lag.check(lane);
-  let waiter: Waiter | undefined;
-  try {
+  return withCommit(acks, async (commit) => {
     const reply = await withFacts(parts, lane, id, deadline, (facts) =>
       link.execute(lane, 'order', deadline, (gate) => {
-        waiter?.cancel();
-        waiter = acks.register(gate.call);
+        commit.follow(gate.call);
         const command = { ...gate, id, key, idempotencyTtlMs, facts };
         return orderScript.run(link.redis, laneKey(lane), command);
       }),
     );
     ring(lane);
     if (!reply) return { status: 'hold_not_found' };
-    return await outcomeOf(parts, id, reply, waiter, deadline);
-  } finally {
-    waiter?.cancel();
-  }
+    return outcomeOf(parts, id, reply, commit, deadline);
+  });
 }
 
 /** Cancels an order that awaits payment. Resolves once MySQL has committed it. */
@@ -106,12 +102,10 @@ export async function cancelOrder(
   const lane = laneOf(id);
   if (lane >= parts.lanes) return { status: 'order_not_found' };
   lag.check(lane);
-  let waiter: Waiter | undefined;
-  try {
+  return withCommit(acks, async (commit): Promise<CancelOutcome> => {
     const reply = await withFacts(parts, lane, id, deadline, (facts) =>
       link.execute(lane, 'cancel', deadline, (gate) => {
-        waiter?.cancel();
-        waiter = acks.register(gate.call);
+        commit.follow(gate.call);
         const command = { ...gate, id, from: 'pending' as const, facts };
         return releaseScript.run(link.redis, laneKey(lane), command);
       }),
@@ -126,11 +120,9 @@ export async function cancelOrder(
       const row = await readOrder(parts, id, deadline);
       return row !== undefined && row.state !== 'pending';
     };
-    if (reply.status === 'released') await waiter?.committed(deadline, ended);
+    if (reply.status === 'released') await commit.committed(deadline, ended);
     else await acks.until(deadline, ended);
     const order = await readOrder(parts, id, deadline);
     return { status: 'cancelled', order: { ...(order as Order), state: 'cancelled' } };
-  } finally {
-    waiter?.cancel();
-  }
+  });
 }

@@ -44,10 +44,15 @@ export async function readOverview(
   deadline: Deadline,
 ): Promise<Overview> {
   const lanes = Array.from({ length: parts.lanes }, (_, lane) => readLane(parts, lane, deadline));
-  const receipts = await query(deadline, 'receipts', countReceipts(parts.database));
+  // All at once: whichever fails first, none may fail unheard afterwards.
+  const [receipts, list, found] = await Promise.all([
+    query(deadline, 'receipts', countReceipts(parts.database)),
+    products.list(deadline),
+    Promise.all(lanes),
+  ]);
   return {
-    products: await products.list(deadline),
-    lanes: await Promise.all(lanes),
+    products: list,
+    lanes: found,
     refundsDue: receipts.refundsDue,
     openReceipts: receipts.open,
   };

@@ -19,7 +19,7 @@ import { Unavailable } from '../domain/unavailable.ts';
 import { adjustStockScript } from '../redis/bindings/adjust-stock.ts';
 import { putProductScript } from '../redis/bindings/put-product.ts';
 import { CATALOG_KEY, laneKey } from '../redis/keys.ts';
-import type { Waiter } from '../writer/acks.ts';
+import { withCommit } from './commit.ts';
 import type { EngineParts } from './parts.ts';
 import type { Products } from './read.ts';
 
@@ -45,11 +45,9 @@ export interface ProductAdmin {
 // MySQL had the rules first. Resolves once the lane has them, and MySQL the counters.
 async function put(parts: EngineParts, row: ProductRow, deadline: Deadline): Promise<void> {
   const { link, acks, database, ring } = parts;
-  let waiter: Waiter | undefined;
-  try {
+  await withCommit(acks, async (commit) => {
     const reply = await link.execute(row.lane, 'put_product', deadline, (gate) => {
-      waiter?.cancel();
-      waiter = acks.register(gate.call);
+      commit.follow(gate.call);
       const { id: productId, rulesVersion, initialStock, rules } = row;
       const command = { ...gate, productId, rulesVersion, initialStock, rules };
       return putProductScript.run(link.redis, laneKey(row.lane), command);
@@ -59,11 +57,9 @@ async function put(parts: EngineParts, row: ProductRow, deadline: Deadline): Pro
     }
     ring(row.lane);
     const decided = () => query(deadline, 'stock', isInJournal(database, row.id));
-    if (reply.status === 'created') await waiter?.committed(deadline, decided);
+    if (reply.status === 'created') await commit.committed(deadline, decided);
     else if (row.initialStock !== null) await acks.until(deadline, decided);
-  } finally {
-    waiter?.cancel();
-  }
+  });
   await link.redis.hset(CATALOG_KEY, String(row.id), String(row.lane));
   await query(deadline, 'rules', markRulesApplied(database, row.id, row.rulesVersion));
 }
@@ -76,11 +72,9 @@ async function adjust(
   deadline: Deadline,
 ): Promise<'adjusted' | 'product_not_found' | { available: number }> {
   const { link, acks, database, idempotencyTtlMs, ring } = parts;
-  let waiter: Waiter | undefined;
-  try {
+  return withCommit(acks, async (commit) => {
     const reply = await link.execute(lane, 'adjust_stock', deadline, (gate) => {
-      waiter?.cancel();
-      waiter = acks.register(gate.call);
+      commit.follow(gate.call);
       const command = { ...gate, productId: id, delta, key, ttlMs: idempotencyTtlMs };
       return adjustStockScript.run(link.redis, laneKey(lane), command);
     });
@@ -94,12 +88,10 @@ async function adjust(
       const row = await query(deadline, 'adjustment', readAdjustment(database, id, key));
       return row?.isApplied === true;
     };
-    if (reply.status === 'adjusted') await waiter?.committed(deadline, decided);
+    if (reply.status === 'adjusted') await commit.committed(deadline, decided);
     else await acks.until(deadline, decided);
     return 'adjusted';
-  } finally {
-    waiter?.cancel();
-  }
+  });
 }
 
 export function createProductAdmin(parts: EngineParts, products: Products): ProductAdmin {

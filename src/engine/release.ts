@@ -32,15 +32,17 @@ export async function readHold(
   let known: ReservationRecord | undefined;
   let position: string;
   try {
-    const [text, [state, tail]] = await within(
+    const [text, [state, run, tail]] = await within(
       deadline,
       'Redis (read hold)',
       Promise.all([
         link.redis.get(reservationKey(lane, id)),
-        link.redis.hmget(laneKey(lane), 'state', 'position'),
+        link.redis.hmget(laneKey(lane), 'state', 'run', 'position'),
       ]),
     );
     if (state !== 'open') throw new Unavailable(`lane ${lane} is ${state ?? 'cold'}`);
+    // A restored snapshot says `open`, too, and may have forgotten what became of the hold.
+    if (run !== link.run()) throw new Unavailable(`lane ${lane} is stale`);
     position = tail ?? '';
     const record = text === null ? undefined : parseRecord(text);
     if (record?.state === 'held' || record?.state === 'released') known = record;

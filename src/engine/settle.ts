@@ -6,7 +6,7 @@ import type { ReceiptOutcome } from '../domain/outcomes.ts';
 import type { ReservationState } from '../domain/reservation.ts';
 import { settleScript } from '../redis/bindings/settle.ts';
 import { laneKey } from '../redis/keys.ts';
-import type { Waiter } from '../writer/acks.ts';
+import { withCommit } from './commit.ts';
 import { withFacts } from './facts.ts';
 import type { EngineParts } from './parts.ts';
 
@@ -31,12 +31,10 @@ export async function settle(
   const lane = laneOf(id);
   if (lane >= parts.lanes) return { status: 'order_not_found' };
   lag.check(lane);
-  let waiter: Waiter | undefined;
-  try {
+  return withCommit(acks, async (commit) => {
     const reply = await withFacts(parts, lane, id, deadline, (facts) =>
       link.execute(lane, 'settle', deadline, (gate) => {
-        waiter?.cancel();
-        waiter = acks.register(gate.call);
+        commit.follow(gate.call);
         const command = { ...gate, id, reference, payment, facts };
         return settleScript.run(link.redis, laneKey(lane), command);
       }),
@@ -49,7 +47,7 @@ export async function settle(
     };
     const decided = async () => (await receipt()) !== undefined;
     if (reply.status === 'duplicate') await acks.until(deadline, decided);
-    else await waiter?.committed(deadline, decided);
+    else await commit.committed(deadline, decided);
     // Only one call can have changed the order; any other may stand behind an earlier outcome.
     if (reply.status === 'applied') {
       return { status: 'settled', outcome: 'applied', orderState: reply.state, first: true };
@@ -58,7 +56,5 @@ export async function settle(
     const outcome = row?.outcome ?? 'ignored';
     const first = reply.status === outcome;
     return { status: 'settled', outcome, orderState: row?.orderState ?? reply.state, first };
-  } finally {
-    waiter?.cancel();
-  }
+  });
 }

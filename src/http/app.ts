@@ -1,9 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
-import type { Deadline } from '../domain/deadline.ts';
-import type { PaymentEvent, PaymentOutcome } from '../domain/outcomes.ts';
-import type { Engine } from '../engine/engine.ts';
-import type { Logger } from '../log.ts';
 import { limitBody } from './body-limit.ts';
+import type { AppDeps } from './deps.ts';
 import { createErrorHandler, notFound, refuseInvalid } from './problems.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -11,17 +8,6 @@ import { holdRoutes } from './routes/holds.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { paymentRoutes } from './routes/payments.ts';
 import { productRoutes } from './routes/products.ts';
-
-/** What the HTTP surface stands on. */
-export interface AppDeps {
-  engine: Engine;
-  payments: { receive(event: PaymentEvent, deadline: Deadline): Promise<PaymentOutcome> };
-  ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
-  /** Undefined hides everything under `/api/admin`. */
-  adminToken: string | undefined;
-  log: Logger;
-  lanes: number;
-}
 
 const DOCUMENT = {
   openapi: '3.1.0',
@@ -35,7 +21,7 @@ const DOCUMENT = {
 };
 
 /**
- * The HTTP API (DESIGN section 8). Nothing is answered with 500: what cannot be known or done is
+ * The HTTP API. Nothing is answered with 500: what cannot be known or done is
  * 503 with `Retry-After`.
  */
 export function createApp(deps: AppDeps): OpenAPIHono {

@@ -1,6 +1,6 @@
 import type { Watermark } from '../db/changes.ts';
 import { type Database, query } from '../db/client.ts';
-import { insertLane, raiseEmptyEpoch, readWatermark } from '../db/watermarks.ts';
+import { insertLane, raiseEmptyEpoch, readWatermark, underLaneLock } from '../db/watermarks.ts';
 import { Deadline } from '../domain/deadline.ts';
 import type { Logger } from '../log.ts';
 import { openLaneScript } from '../redis/bindings/open-lane.ts';
@@ -8,6 +8,7 @@ import { laneKey } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
 
 const LIMIT_MS = 5_000;
+const LOCK_WAIT_MS = 2_000;
 const CHECK_EVERY_MS = 1_000;
 
 export interface LaneKeeperOptions {
@@ -37,36 +38,49 @@ interface LaneFound {
   run: string;
   tail: string;
   sequence: number;
+  cap: number;
 }
 
 async function readLane({ link }: LaneKeeperOptions, lane: number): Promise<LaneFound | undefined> {
-  const fields = ['state', 'epoch', 'run', 'tail', 'position'] as const;
-  const [state, epoch, run, tail, position] = await link.redis.hmget(laneKey(lane), ...fields);
+  const fields = ['state', 'epoch', 'run', 'tail', 'position', 'cap'] as const;
+  const [state, epoch, run, tail, position, cap] = await link.redis.hmget(laneKey(lane), ...fields);
   if (!state) return undefined;
   const sequence = position ? Number(position.split('-')[1]) : -1;
-  return { state, epoch: Number(epoch), run: run ?? '', tail: tail ?? '', sequence };
+  const numbers = { epoch: Number(epoch), sequence, cap: Number(cap) };
+  return { state, run: run ?? '', tail: tail ?? '', ...numbers };
 }
 
 async function open(
-  { link, outboxMax }: LaneKeeperOptions,
+  options: LaneKeeperOptions,
   lane: number,
   epoch: number,
   expectedRun: string,
 ): Promise<void> {
+  const { link, outboxMax } = options;
   const command = { epoch, run: link.run(), expectedRun, cap: outboxMax };
   const reply = await openLaneScript.run(link.redis, laneKey(lane), command);
-  // Another process was faster, which is as good.
-  if (reply.status === 'opened') link.observe(reply.nowMs);
+  if (reply.status === 'opened') {
+    link.observe(reply.nowMs);
+  } else {
+    // Another process was faster, which is as good, unless it closed the lane.
+    const found = await readLane(options, lane);
+    if (found?.state !== 'open' || found.run !== link.run()) {
+      throw new SuspectLane(`lane ${lane} is ${found?.state ?? 'gone'} and cannot be opened`);
+    }
+  }
   await link.refresh(lane);
 }
 
 // An empty lane of a database that never had an entry: nothing can have been lost but holds that
-// were never persisted, and the next epoch keeps whoever made those out.
-async function openCold(
-  options: LaneKeeperOptions,
-  lane: number,
-  watermark: Watermark,
-): Promise<void> {
+// were never persisted, and the next epoch keeps whoever made those out. Processes that start
+// together do this one after the other, or Redis would have the epoch of one and MySQL another's.
+async function openCold(options: LaneKeeperOptions, lane: number): Promise<void> {
+  const deadline = new Deadline(LIMIT_MS);
+  await query(deadline, 'lane', insertLane(options.database, lane));
+  const reading = readWatermark(options.database, lane);
+  const watermark = await query(deadline, 'watermark', reading);
+  if (await readLane(options, lane)) return options.link.refresh(lane);
+  if (!watermark) throw new SuspectLane(`MySQL does not keep the row of lane ${lane}`);
   if (watermark.sequence >= 0) {
     throw new SuspectLane(
       `Redis has no lane ${lane}, and MySQL has its journal up to ${watermark.epoch}-` +
@@ -99,37 +113,47 @@ async function reopen(
   const transitions = await options.drain(lane).catch((error) => {
     throw new SuspectLane(`lane ${lane} cannot be drained: ${(error as Error).message}`);
   });
+  const drained = await readWatermark(options.database, lane);
+  if (drained?.epoch !== found.epoch || drained.sequence < found.sequence) {
+    throw new SuspectLane(
+      `lane ${lane} ends at ${position}, but its journal only reaches to ${drained?.sequence}`,
+    );
+  }
   await open(options, lane, found.epoch, found.run);
   options.log.info({ lane, position, transitions }, 'lane reopened after a restart of Redis');
 }
 
-async function bringUp(options: LaneKeeperOptions, lane: number): Promise<void> {
-  const { link, database } = options;
+async function bringUp(options: LaneKeeperOptions, lane: number, isStart: boolean): Promise<void> {
+  const { link, database, outboxMax } = options;
   const deadline = new Deadline(LIMIT_MS);
   // MySQL first, Redis second: the other way round, Redis could seem to be behind.
   const watermark = await query(deadline, 'watermark', readWatermark(database, lane));
   const found = await readLane(options, lane);
-  if (found && !watermark) {
+  if (!found) {
+    const isOpened = await underLaneLock(database, lane, LOCK_WAIT_MS, () =>
+      openCold(options, lane),
+    );
+    if (!isOpened) throw new SuspectLane(`lane ${lane} is being opened by another process`);
+    return;
+  }
+  if (!watermark) {
+    // Another process may have made both between the two looks.
+    if (await readWatermark(database, lane)) return bringUp(options, lane, isStart);
     throw new WrongDatabase(
       `Redis has lane ${lane}, and MySQL has never heard of it: MYSQL_URL probably names the` +
         ' wrong database, or REDIS_URL the Redis of another shop',
     );
   }
-  if (found?.state === 'open' && found.run === link.run()) return link.refresh(lane);
-  if (!watermark) {
-    await query(deadline, 'lane', insertLane(database, lane));
-    const made = await query(deadline, 'watermark', readWatermark(database, lane));
-    if (made) await openCold(options, lane, made);
-  } else if (!found) {
-    await openCold(options, lane, watermark);
-  } else {
-    await reopen(options, lane, watermark, found);
-  }
+  const isOpen = found.state === 'open' && found.run === link.run();
+  if (!isOpen) return reopen(options, lane, watermark, found);
+  // OUTBOX_MAX may have another value since the last start.
+  if (isStart && found.cap !== outboxMax) return open(options, lane, found.epoch, found.run);
+  return link.refresh(lane);
 }
 
 /** Opens lanes that lost nothing, at the start and after every restart of Redis. */
 export interface LaneKeeper {
-  /** Opens what may be opened. Throws only `WrongDatabase`. */
+  /** Opens what may be opened. Throws only `WrongDatabase`, and only the first time. */
   check: () => Promise<void>;
   close: () => Promise<void>;
 }
@@ -138,20 +162,22 @@ export interface LaneKeeper {
 export function keepLanes(options: LaneKeeperOptions): LaneKeeper {
   const { lanes, log } = options;
   const complaints = new Map<number, string>();
+  let isStart = true;
 
   const check = async () => {
     for (let lane = 0; lane < lanes; lane += 1) {
       try {
-        await bringUp(options, lane);
+        await bringUp(options, lane, isStart);
         if (complaints.delete(lane)) log.info({ lane }, 'lane is open again');
       } catch (error) {
-        if (error instanceof WrongDatabase) throw error;
+        if (error instanceof WrongDatabase && isStart) throw error;
         const reason = (error as Error).message;
         if (complaints.get(lane) === reason) continue;
         complaints.set(lane, reason);
         log.error({ lane, reason }, 'lane stays closed; buyers are answered 503');
       }
     }
+    isStart = false;
   };
 
   let timer: NodeJS.Timeout | undefined;

@@ -150,7 +150,7 @@ export function foldEntries(lane: number, entries: readonly JournalEntry[]): Fol
     for (const event of entry.outcomes) foldOutcome(changes, event, entry.atMs);
     for (const event of entry.stock) {
       const { atMs, epoch, sequence } = entry;
-      if (event.key !== 'created') changes.adjustments.push({ event, atMs, epoch, sequence });
+      if (event.key !== '') changes.adjustments.push({ event, atMs, epoch, sequence });
     }
     foldCounters(changes, entry);
   }

@@ -29,8 +29,8 @@ interface Waiting {
 
 const reached = (watermark: Watermark | undefined, waiting: Waiting): boolean =>
   watermark !== undefined &&
-  watermark.epoch === waiting.epoch &&
-  watermark.sequence >= waiting.sequence;
+  (watermark.epoch > waiting.epoch ||
+    (watermark.epoch === waiting.epoch && watermark.sequence >= waiting.sequence));
 
 export async function watchLag(redis: Redis, database: Database, lanes: number): Promise<Lag> {
   const waitingByLane = new Map<number, Waiting>();

@@ -14,7 +14,7 @@ test('units are added and taken away, each adjustment in the journal under its k
   expect(counters.get(product)).toMatchObject({ total: 0, available: 0 });
   const stock = (await journalOf(lane)).flatMap((entry) => entry.stock);
   expect(stock).toEqual([
-    { productId: product, delta: 5, key: 'created' },
+    { productId: product, delta: 5, key: '' },
     { productId: product, delta: 3, key: 'delivery' },
     { productId: product, delta: -8, key: 'loss' },
   ]);

@@ -6,7 +6,7 @@ import { openTestLane, SHORT_TTL_MS, type TestLane } from '../support/lane.ts';
 import { expectConsistent } from '../support/lane-audit.ts';
 import { redisTimeAfter, useRedis } from '../support/redis.ts';
 
-// MySQL's word (`facts`) for a record that Redis lacks: it counts only as far as Redis can prove it.
+// MySQL's word (`facts`) for a record that Redis lacks counts only as far as Redis can prove it.
 const redis = useRedis();
 
 /** Takes the record away, and returns it as MySQL would have it. */

@@ -7,7 +7,7 @@ import { dumpOf, redisNowMs, redisTimeAfter, useRedis } from '../support/redis.t
 
 const redis = useRedis();
 
-test('an order keeps the price of its hold and is due by the shortest time of its products', async () => {
+test('an order keeps the price of its hold and is due by its shortest pay time', async () => {
   const lane = await openTestLane(redis);
   const first = await lane.product(5, { priceMinor: 100 });
   const second = await lane.product(5, { priceMinor: 7, payTtlMs: HOUR_MS * 2 });

@@ -14,7 +14,7 @@ test('a new product starts with its stock available, and the journal says so', a
   const none = { held: 0, pending: 0, sold: 0 };
   expect(counters.get(PRODUCT)).toEqual({ total: 7, available: 7, ...none });
   const [entry] = await journalOf(lane);
-  expect(entry?.stock).toEqual([{ productId: PRODUCT, delta: 7, key: 'created' }]);
+  expect(entry?.stock).toEqual([{ productId: PRODUCT, delta: 7, key: '' }]);
 });
 
 test('a product may start empty', async () => {

@@ -5,7 +5,7 @@ import { useRedis } from '../support/redis.ts';
 
 const redis = useRedis();
 
-test('counters and rules come in the order asked for, with nothing for an unknown product', async () => {
+test('counters and rules come in the order asked for, nothing for an unknown product', async () => {
   const lane = await openTestLane(redis);
   const plain = await lane.product(5, { name: 'Boot | tab\tß' });
   const ruled = await lane.product(3, {

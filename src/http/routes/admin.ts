@@ -1,8 +1,8 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { Deadline } from '../../domain/deadline.ts';
 import { requireAdmin } from '../admin-auth.ts';
-import type { AppDeps } from '../app.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
+import type { AppDeps } from '../deps.ts';
 import { adminProductAnswer, adminProductJson } from '../product-answer.ts';
 import { refusals } from '../refusals.ts';
 import { adminProductRoutes } from './admin-products.ts';

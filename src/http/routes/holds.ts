@@ -3,8 +3,8 @@ import type { Context } from 'hono';
 import { Deadline } from '../../domain/deadline.ts';
 import { parseHoldId } from '../../domain/ids.ts';
 import type { HoldOutcome, ReleaseOutcome } from '../../domain/outcomes.ts';
-import type { AppDeps } from '../app.ts';
 import { HOLD_BUDGET_MS } from '../budgets.ts';
+import type { AppDeps } from '../deps.ts';
 import {
   IDEMPOTENCY_PARAMETER,
   idempotencyKeyOf,

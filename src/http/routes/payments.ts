@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { Deadline } from '../../domain/deadline.ts';
-import type { AppDeps } from '../app.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
+import type { AppDeps } from '../deps.ts';
 import { visibleAsciiField } from '../fields.ts';
 import { problem } from '../problems.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { Deadline } from '../../domain/deadline.ts';
-import type { AppDeps } from '../app.ts';
 import { HOLD_BUDGET_MS } from '../budgets.ts';
+import type { AppDeps } from '../deps.ts';
 import { pathParameter, productIdOf } from '../fields.ts';
 import { problem } from '../problems.ts';
 import { productAnswer, productJson } from '../product-answer.ts';

@@ -1,0 +1,14 @@
+import type { Engine } from '../engine/engine.ts';
+import type { Logger } from '../log.ts';
+import type { Inbox } from '../payments/inbox.ts';
+
+/** What the HTTP surface stands on. */
+export interface AppDeps {
+  engine: Engine;
+  payments: Pick<Inbox, 'receive'>;
+  ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
+  /** Undefined hides everything under `/api/admin`. */
+  adminToken: string | undefined;
+  log: Logger;
+  lanes: number;
+}

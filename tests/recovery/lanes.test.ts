@@ -1,0 +1,207 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { compose, type Holdfast } from '../../src/compose.ts';
+import { Unavailable } from '../../src/domain/unavailable.ts';
+import { laneKey, outboxKey } from '../../src/redis/keys.ts';
+import { drained, expectBooksBalance } from '../support/books.ts';
+import { atOnce, held, hold, ordered, pay, unique } from '../support/buying.ts';
+import { makeProduct, ownEngine, seconds, type TestEngine } from '../support/engine.ts';
+import { captureLog } from '../support/log.ts';
+import { saying } from '../support/undrained.ts';
+import { eventually } from '../support/wait.ts';
+
+const nothing = async () => undefined;
+const CLOSED = 'lane stays closed; buyers are answered 503';
+
+/** Nothing a buyer may ask for is answered. */
+async function expectClosed(process: Holdfast, product: { id: number }, id: string) {
+  const items = [{ productId: product.id, qty: 1 }];
+  const { engine } = process;
+  const calls = [
+    () => engine.hold({ items, buyer: '', key: '' }, seconds(1)),
+    () => engine.order(id, '', seconds(1)),
+    () => engine.release(id, seconds(1)),
+    () => engine.cancel(id, seconds(1)),
+    () => engine.readHold(id, seconds(1)),
+    () => pay(process, id),
+    () => engine.admin.adjustStock(product.id, 1, unique('key'), seconds(1)),
+  ];
+  for (const call of calls) await expect(call(), String(call)).rejects.toThrow(Unavailable);
+  expect(await process.ready()).toMatchObject({ ok: false, checks: { redis: 'ok', mysql: 'ok' } });
+}
+
+async function emptyBoth({ redis, sql }: TestEngine): Promise<void> {
+  await redis.flushdb();
+  for (const table of ['lanes', 'stock', 'products']) await sql(`DELETE FROM ${table}`);
+}
+
+test('the lanes of an empty database open with epoch 1 and without an entry', async () => {
+  const t = await ownEngine({ config: { lanes: 2, outboxMax: 77 } }, expectBooksBalance);
+  for (const lane of [0, 1]) {
+    const { run, ...found } = await t.redis.hgetall(laneKey(lane));
+    expect(found).toEqual({
+      ...{ state: 'open', epoch: '1', cap: '77', tail: 'start', position: '' },
+      ...{ emitted: '0', persisted: '0' },
+    });
+    expect(run).toBe(t.link.run());
+  }
+  const row = { epoch: 1, sequence: -1, call: 'start', emitted: 0, event_at: null };
+  expect(await t.sql('SELECT * FROM lanes ORDER BY lane')).toEqual([
+    { lane: 0, ...row },
+    { lane: 1, ...row },
+  ]);
+});
+
+test('of eight processes that start together on empty stores one opens the lane, all serve', async () => {
+  const { log, errors } = captureLog();
+  const t = await ownEngine({}, expectBooksBalance);
+  for (let round = 0; round < 3; round += 1) {
+    await t.close();
+    await emptyBoth(t);
+    const all = await atOnce(8, () => compose({ ...t, log }));
+    onTestFinished(async () => void (await Promise.all(all.map((each) => each.close()))));
+    const [row] = await t.sql('SELECT epoch FROM lanes');
+    expect(await t.redis.hget(laneKey(0), 'epoch')).toBe(String(row?.epoch));
+    const product = await makeProduct(all[round] ?? t);
+    const ids = await Promise.all(all.map((each) => ordered(each, product)));
+    expect(new Set(ids).size).toBe(8);
+    await expectBooksBalance(t);
+    await Promise.all(all.map((each) => each.close()));
+  }
+  expect(errors()).toEqual([]);
+  await t.another();
+});
+
+test('a restart on the same stores keeps every hold, order and key', async () => {
+  const t = await ownEngine({}, expectBooksBalance);
+  const product = await makeProduct(t, { maxPerBuyer: 3 });
+  const key = unique('key');
+  const kept = await held(t, product, { buyer: 'ann', key });
+  const id = await ordered(t, product, { buyer: 'ann' });
+  const counters = await t.engine.readProduct(product.id, seconds(2));
+  const before = await t.redis.hgetall(laneKey(0));
+  await t.close();
+
+  const next = await t.another({ config: { outboxMax: 55 } });
+  // Not even the epoch is another; a changed OUTBOX_MAX counts from now on.
+  const { cap, ...after } = await t.redis.hgetall(laneKey(0));
+  expect({ ...after, cap: before.cap }).toEqual({ ...before });
+  expect(cap).toBe('55');
+  expect(await next.engine.readProduct(product.id, seconds(2))).toEqual(counters);
+  expect(await held(next, product, { buyer: 'ann', key })).toEqual(kept);
+  expect(await hold(next, product, { buyer: 'ann', qty: 2 })).toMatchObject({ units: 2 });
+  expect(await pay(next, id)).toMatchObject({ status: 'applied' });
+  expect(await next.engine.order(kept.id, '', seconds(5))).toMatchObject({ status: 'ordered' });
+});
+
+test('what a process left in the journal is committed by the next one', async () => {
+  const t = await ownEngine({ config: { roles: ['api'] } }, expectBooksBalance);
+  const writer = await t.another({ config: { roles: ['writer'] } });
+  const product = await makeProduct(t);
+  await writer.close();
+  await atOnce(5, () => held(t, product));
+  await t.close();
+  expect(await t.sql('SELECT id FROM holds')).toEqual([]);
+  await t.another({ config: { roles: ['api', 'writer'] } });
+  await drained(t);
+  expect(await t.sql('SELECT id FROM holds')).toHaveLength(5);
+});
+
+test('the keeper drains and reopens a lane that an earlier run of Redis left, losing nothing', async () => {
+  const { log, lines, errors } = captureLog();
+  const t = await ownEngine({ log, config: { roles: ['api'] } }, expectBooksBalance);
+  const writer = await t.another({ config: { roles: ['writer'] } });
+  const product = await makeProduct(t, { totalStock: 40 });
+  await writer.close();
+  const before = await held(t, product);
+  await t.redis.hset(laneKey(0), 'run', 'of-an-earlier-process');
+  await expect(hold(t, product)).rejects.toThrow('lane 0 is stale');
+  await eventually(async () => expect(await hold(t, product)).toMatchObject({ status: 'held' }));
+  expect(saying(lines, 'lane reopened')).toHaveLength(1);
+  expect(errors()).toEqual([]);
+  expect(await t.redis.hget(laneKey(0), 'epoch')).toBe('1');
+  expect(await t.sql('SELECT id FROM holds')).toContainEqual({ id: `hold_${before.id}` });
+  await t.another({ config: { roles: ['writer'] } });
+});
+
+test('two keepers reopen a lane once, while buyers go on asking', async () => {
+  const { log, lines } = captureLog();
+  const t = await ownEngine({ log }, expectBooksBalance);
+  const other = await t.another();
+  const product = await makeProduct(t, { totalStock: 500 });
+  await t.redis.hset(laneKey(0), 'run', 'of-an-earlier-process');
+  let granted = 0;
+  await eventually(async () => {
+    const answers = await Promise.allSettled([hold(t, product), hold(other, product)]);
+    for (const answer of answers) {
+      if (answer.status === 'rejected') expect(answer.reason).toBeInstanceOf(Unavailable);
+      else granted += 1;
+    }
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+  });
+  const read = await t.engine.readProduct(product.id, seconds(2));
+  expect(read).toMatchObject({ held: granted });
+  expect(saying(lines, 'lane stays closed')).toEqual([]);
+});
+
+test('P1: a lane that Redis lost stays closed while MySQL has its rows, and says so once', async () => {
+  const { log, errors } = captureLog();
+  const t = await ownEngine({ log }, nothing);
+  const product = await makeProduct(t);
+  const { id } = await held(t, product);
+  await drained(t);
+  await t.redis.del(laneKey(0));
+  await eventually(() => expect(errors()).toHaveLength(1));
+  await expectClosed(t, product, id);
+  const next = await t.another();
+  expect(errors()).toHaveLength(2);
+  await expectClosed(next, product, id);
+  for (const error of errors()) {
+    expect(error).toMatchObject({ msg: CLOSED, reason: expect.stringContaining('rebuilt') });
+  }
+  expect(await t.redis.exists(laneKey(0))).toBe(0);
+});
+
+test('P1: a lane that ends before the watermark stays closed', async () => {
+  const { log, errors } = captureLog();
+  const t = await ownEngine({ log }, nothing);
+  const product = await makeProduct(t);
+  const { id } = await held(t, product);
+  await drained(t);
+  await t.close();
+  // As a snapshot from before the hold, restored by another run.
+  await t.redis.hset(laneKey(0), 'run', 'of-an-earlier-process', 'position', '1-0');
+  const next = await t.another();
+  expect(errors()).toEqual([
+    expect.objectContaining({
+      msg: CLOSED,
+      reason: expect.stringMatching(/ends at 1-0, but MySQL/),
+    }),
+  ]);
+  await expectClosed(next, product, id);
+  expect(await t.redis.hget(laneKey(0), 'run')).toBe('of-an-earlier-process');
+});
+
+const SPOILT: Record<string, (t: TestEngine) => Promise<unknown>> = {
+  'has another last call than MySQL': ({ redis }) => redis.hset(laneKey(0), 'tail', 'another'),
+  'has another epoch than MySQL': ({ sql }) => sql('UPDATE lanes SET epoch = epoch + 1'),
+  'cannot be drained': ({ sql }) =>
+    sql("UPDATE lanes SET sequence = sequence - 1, `call` = 'another'"),
+  'has lost its journal': async ({ sql, redis }) => {
+    await sql('UPDATE lanes SET sequence = sequence - 1');
+    await redis.del(outboxKey(0));
+  },
+};
+
+test.each(Object.keys(SPOILT))('P1: a lane of an earlier run that %s stays closed', async (how) => {
+  const { log, errors } = captureLog();
+  const t = await ownEngine({ log, keepMs: 3_600_000 }, nothing);
+  const product = await makeProduct(t);
+  const { id } = await held(t, product);
+  await drained(t);
+  await t.close();
+  await SPOILT[how]?.(t);
+  await t.redis.hset(laneKey(0), 'run', 'of-an-earlier-process');
+  const next = await t.another();
+  expect(errors()).toEqual([expect.objectContaining({ msg: CLOSED, lane: 0 })]);
+  await expectClosed(next, product, id);
+});

@@ -1,0 +1,132 @@
+import { QueueEvents } from 'bullmq';
+import { expect, onTestFinished, test } from 'vitest';
+import { RowsDisagree } from '../../src/db/apply.ts';
+import { parseJournalEntry } from '../../src/domain/journal.ts';
+import { BULL_PREFIX, laneKey, outboxKey } from '../../src/redis/keys.ts';
+import { BrokenJournal } from '../../src/writer/fold.ts';
+import { drained, expectBooksBalance } from '../support/books.ts';
+import { held, hold, tally } from '../support/buying.ts';
+import { makeProduct, ownEngine, seconds, type TestEngine } from '../support/engine.ts';
+import { captureLog } from '../support/log.ts';
+import { saying, undrainedEngine, writtenRows } from '../support/undrained.ts';
+import { eventually } from '../support/wait.ts';
+
+const nothing = async () => undefined;
+
+/** Makes three journal entries that MySQL does not have, and returns their ids. */
+async function threeEntries(t: TestEngine, product: { id: number }): Promise<string[]> {
+  const watermark = (await t.sql('SELECT sequence FROM lanes'))[0]?.sequence;
+  for (let count = 0; count < 3; count += 1) await held(t, product);
+  const ids = [1, 2, 3].map((step) => `1-${Number(watermark) + step}`);
+  expect(await t.redis.hget(laneKey(0), 'position')).toBe(ids[2]);
+  return ids;
+}
+
+async function expectRefused(t: TestEngine, message: RegExp): Promise<void> {
+  const before = await writtenRows(t);
+  // Again and again: neither the first try nor what it remembers lets a later one through.
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const error = await t.drain(0).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(BrokenJournal);
+    expect((error as Error).message).toMatch(message);
+  }
+  expect(await writtenRows(t)).toEqual(before);
+}
+
+test('P6: a missing entry stops the drain before anything behind it is written', async () => {
+  const { t, product } = await undrainedEngine(nothing);
+  const [, second = ''] = await threeEntries(t, product);
+  expect(await t.redis.xdel(outboxKey(0), second)).toBe(1);
+  await expectRefused(t, /entry 1-\d+ is missing, 1-\d+ comes instead/);
+});
+
+test('P6: a gap in the ids stops the drain, though the entry names the right call', async () => {
+  const { t, product } = await undrainedEngine(nothing);
+  const [, , third = ''] = await threeEntries(t, product);
+  const [entry] = await t.redis.xrange(outboxKey(0), third, third);
+  const sequence = Number(third.split('-')[1]);
+  const { call } = parseJournalEntry(...(entry as [string, string[]]));
+  const fields = ['call', 'next', 'prev', call, 'at_ms', '1', 'emitted', '9'];
+  await t.redis.xadd(outboxKey(0), `1-${sequence + 2}`, ...fields);
+  await expectRefused(t, /is missing/);
+});
+
+test('P6: an entry that follows another call than the watermark stops the drain', async () => {
+  const { t, product } = await undrainedEngine(nothing);
+  await threeEntries(t, product);
+  // As after a rollback of Redis that new traffic has overtaken: ids run on, calls do not.
+  await t.sql("UPDATE lanes SET `call` = 'another'");
+  await expectRefused(t, /follows call \w+, but MySQL has another before it/);
+});
+
+test('P6: counters that do not follow from the transitions stop the drain', async () => {
+  const { t, product } = await undrainedEngine(nothing);
+  const [first = '', , third = ''] = await threeEntries(t, product);
+  const entries = await t.redis.xrange(outboxKey(0), first, third);
+  const told = `${product.id}:100:97:3:0:0`;
+  expect(entries[2]?.[1]).toContain(told);
+  await t.redis.del(outboxKey(0));
+  for (const [id, fields] of entries) {
+    const changed = fields.map((text) => (text === told ? told.replace('97', '98') : text));
+    await t.redis.xadd(outboxKey(0), id, ...changed);
+  }
+  await expectRefused(t, /counters of product \d+ in entry 1-\d+ do not follow/);
+});
+
+test('a lane that cannot drain is told once, and its orders are unavailable', async () => {
+  const { log, errors } = captureLog();
+  const t = await ownEngine({ log }, nothing);
+  const product = await makeProduct(t);
+  const { id } = await held(t, product);
+  await drained(t);
+  const connection = { url: t.redisUrl };
+  const drains = new QueueEvents('drain', { prefix: BULL_PREFIX, connection });
+  onTestFinished(() => drains.close());
+  await drains.waitUntilReady();
+  let finished = 0;
+  drains.on('completed', () => {
+    finished += 1;
+  });
+  await t.sql("UPDATE lanes SET `call` = 'another'");
+  for (const rounds of [1, 2, 3, 4]) {
+    const before = finished;
+    expect(tally([await hold(t, product)])).toEqual({ held: 1 });
+    await eventually(() => expect(finished, `drain ${rounds}`).toBeGreaterThan(before));
+  }
+  await expect(t.engine.order(id, '', seconds(0.5))).rejects.toThrow('not confirmed');
+  expect(errors()).toEqual([expect.objectContaining({ msg: 'lane does not drain', lane: 0 })]);
+  expect(await t.sql('SELECT id FROM orders')).toEqual([]);
+});
+
+test('P6: a stock row that was edited stops the drain, until it is right again', async () => {
+  const { log, lines, errors } = captureLog();
+  const { t, product } = await undrainedEngine(expectBooksBalance, { log });
+  await t.sql('UPDATE stock SET available = available + 1');
+  await threeEntries(t, product);
+  const before = await writtenRows(t);
+  await expect(t.drain(0)).rejects.toThrow(RowsDisagree);
+  await expect(t.drain(0)).rejects.toThrow(/available is 101 in MySQL/);
+  expect(await writtenRows(t)).toEqual(before);
+  await t.another({ config: { roles: ['writer'] } });
+  await eventually(() => expect(errors()).toHaveLength(1));
+  await t.sql('UPDATE stock SET available = available - 1');
+  await eventually(() => expect(saying(lines, 'lane drains again')).toHaveLength(1));
+  expect(errors()).toHaveLength(1);
+});
+
+test('P6: a row that the journal changes and MySQL has not stops the drain', async () => {
+  const { t, product } = await undrainedEngine(expectBooksBalance);
+  const { id } = await held(t, product);
+  await t.drain(0);
+  const row = (await t.sql('SELECT * FROM holds'))[0];
+  await t.sql('DELETE FROM holds');
+  await t.engine.release(id, seconds(2));
+  const before = await writtenRows(t);
+  await expect(t.drain(0)).rejects.toThrow(/holds: of 1 rows that the journal changes/);
+  expect(await writtenRows(t)).toEqual(before);
+  await t.mysql.query('INSERT INTO holds SET ?', [row]);
+  expect(await t.drain(0)).toBe(1);
+});

@@ -1,0 +1,179 @@
+import { expect, test } from 'vitest';
+import { newReservationId } from '../../src/domain/ids.ts';
+import type {
+  JournalEntry,
+  OutcomeEvent,
+  ReservationEvent,
+  StockEvent,
+} from '../../src/domain/journal.ts';
+import type { Counters } from '../../src/domain/product.ts';
+import { BrokenJournal, foldEntries } from '../../src/writer/fold.ts';
+
+const PRODUCT = 42;
+const NONE: Counters = { total: 0, available: 0, held: 0, pending: 0, sold: 0 };
+const COUNTER = {
+  none: 'available',
+  held: 'held',
+  pending: 'pending',
+  paid: 'sold',
+  released: 'available',
+  expired: 'available',
+  cancelled: 'available',
+} as const;
+
+type State = keyof typeof COUNTER;
+
+/** A journal as the scripts write it: every entry leads to its own counters. */
+function journal() {
+  const entries: JournalEntry[] = [];
+  const counters = new Map<number, Counters>();
+  const countersOf = (id: number) => counters.get(id) ?? { ...NONE };
+  const move = (id: number, changes: [keyof Counters, number][]) => {
+    const after = { ...countersOf(id) };
+    for (const [counter, units] of changes) after[counter] += units;
+    counters.set(id, after);
+  };
+  const append = (parts: Partial<JournalEntry>, touched: number[]) => {
+    const sequence = entries.length;
+    const told = new Map(touched.map((id) => [id, { ...countersOf(id) }]));
+    const base = { epoch: 1, sequence, call: `c${sequence}`, prev: `c${sequence - 1}` };
+    const nothing = { emitted: 0, reservations: [], stock: [], outcomes: [] };
+    entries.push({ ...base, atMs: 1_000 + sequence, ...nothing, ...parts, counters: told });
+  };
+  return {
+    entries,
+    stock(delta: number, key = '', productId = PRODUCT) {
+      const event: StockEvent = { productId, delta, key };
+      move(productId, [
+        ['total', delta],
+        ['available', delta],
+      ]);
+      append({ stock: [event] }, [productId]);
+    },
+    step(id: string, version: number, from: State, to: Exclude<State, 'none'>, more = {}) {
+      const items = [{ productId: PRODUCT, qty: 2 }];
+      const [left, right] = [COUNTER[from], COUNTER[to]];
+      move(PRODUCT, [
+        [left, -2],
+        [right, 2],
+      ]);
+      const event: ReservationEvent = {
+        ...{ id, from, to, version, items, buyer: 'ann', counted: false, deadlineMs: 9_000 },
+        moved: left === right ? undefined : { from: left, to: right },
+        ...{ amountMinor: 10, currency: 'USD', pricesMinor: [5], reference: '' },
+        ...{ key: '', fingerprint: '', ...more },
+      };
+      append({ reservations: [event] }, left === right ? [] : [PRODUCT]);
+      return event;
+    },
+    outcome(event: OutcomeEvent) {
+      append({ outcomes: [event] }, []);
+    },
+  };
+}
+
+test('a whole life in one batch is one row of each kind, in its last state', () => {
+  const { entries, stock, step } = journal();
+  const id = newReservationId(0);
+  stock(10);
+  const made = step(id, 1, 'none', 'held');
+  const order = step(id, 2, 'held', 'pending', { deadlineMs: 20_000 });
+  step(id, 3, 'pending', 'paid', { reference: 'pay-1' });
+  const changes = foldEntries(3, entries);
+  expect(changes.lane).toBe(3);
+  expect([...changes.holdsMade]).toEqual([
+    [id, { event: made, atMs: 1_001, state: 'ordered', version: 2, endedAtMs: 1_002 }],
+  ]);
+  expect([...changes.ordersMade]).toEqual([
+    [
+      id,
+      {
+        ...{ event: order, atMs: 1_002, state: 'paid', version: 3 },
+        ...{ reference: 'pay-1', settledAtMs: 1_003 },
+      },
+    ],
+  ]);
+  expect(changes.holdsChanged.size + changes.ordersChanged.size).toBe(0);
+  const after = { total: 10, available: 8, held: 0, pending: 0, sold: 2 };
+  expect([...changes.stock]).toEqual([[PRODUCT, { before: NONE, after, epoch: 1, sequence: 3 }]]);
+});
+
+test('a life that began in an earlier batch only changes its rows', () => {
+  const { entries, stock, step } = journal();
+  const [released, late] = [newReservationId(0), newReservationId(0)];
+  stock(10);
+  for (const id of [released, late]) step(id, 1, 'none', 'held');
+  step(late, 2, 'held', 'pending');
+  step(late, 3, 'pending', 'expired');
+  step(released, 2, 'held', 'released');
+  step(late, 4, 'expired', 'paid', { reference: 'pay-1' });
+  const { atMs } = entries[5] ?? { atMs: 0 };
+  const changes = foldEntries(0, entries.slice(5));
+  expect(changes.holdsMade.size + changes.ordersMade.size).toBe(0);
+  const hold = { state: 'released', version: 2, endedAtMs: atMs };
+  expect([...changes.holdsChanged]).toEqual([[released, hold]]);
+  const order = { state: 'paid', version: 4, reference: 'pay-1', settledAtMs: atMs + 1 };
+  expect([...changes.ordersChanged]).toEqual([[late, order]]);
+  const { before, after } = changes.stock.get(PRODUCT) ?? {};
+  expect(before).toEqual({ total: 10, available: 8, held: 2, pending: 0, sold: 0 });
+  expect(after).toEqual({ total: 10, available: 8, held: 0, pending: 0, sold: 2 });
+});
+
+test('an order of an earlier hold is made, and its hold changed', () => {
+  const { entries, stock, step } = journal();
+  const id = newReservationId(0);
+  stock(10);
+  step(id, 1, 'none', 'held');
+  const event = step(id, 2, 'held', 'pending');
+  step(id, 3, 'pending', 'cancelled');
+  const changes = foldEntries(0, entries.slice(2));
+  expect(changes.holdsMade.size).toBe(0);
+  expect(changes.holdsChanged.get(id)).toEqual({ state: 'ordered', version: 2, endedAtMs: 1_002 });
+  expect(changes.ordersMade.get(id)).toMatchObject({ event, state: 'cancelled', version: 3 });
+});
+
+test('the first outcome of a receipt stands, and reservations stay out of each other’s way', () => {
+  const { entries, outcome } = journal();
+  const id = newReservationId(0);
+  outcome({ reference: 'a', id, outcome: 'applied', orderState: 'paid' });
+  outcome({ reference: 'b', id, outcome: 'refund_due', orderState: 'paid' });
+  outcome({ reference: 'a', id, outcome: 'ignored', orderState: 'paid' });
+  const { outcomes } = foldEntries(0, entries);
+  expect(
+    [...outcomes].map(([reference, { event, atMs }]) => [reference, event.outcome, atMs]),
+  ).toEqual([
+    ['a', 'applied', 1_000],
+    ['b', 'refund_due', 1_001],
+  ]);
+});
+
+test('adjustments are told with their position, creations are not adjustments', () => {
+  const { entries, stock } = journal();
+  stock(5);
+  stock(3, 'delivery');
+  stock(-4, 'created');
+  const { adjustments, stock: rows } = foldEntries(0, entries);
+  expect(adjustments.map(({ event, sequence, atMs }) => [event.key, sequence, atMs])).toEqual([
+    ['delivery', 1, 1_001],
+    ['created', 2, 1_002],
+  ]);
+  expect(rows.get(PRODUCT)?.after).toEqual({ ...NONE, total: 4, available: 4 });
+});
+
+test('an entry that moves units and does not tell the counters is broken', () => {
+  const { entries, stock, step } = journal();
+  stock(10);
+  step(newReservationId(0), 1, 'none', 'held');
+  entries[1]?.counters.clear();
+  expect(() => foldEntries(0, entries)).toThrow(BrokenJournal);
+  expect(() => foldEntries(0, entries)).toThrow('entry 1-1 moves units of product 42 unseen');
+});
+
+test('an entry whose counters moved more than it tells is broken', () => {
+  const { entries, stock } = journal();
+  stock(10);
+  stock(1, 'a');
+  const counters = entries[1]?.counters.get(PRODUCT);
+  if (counters) counters.sold += 1;
+  expect(() => foldEntries(0, entries)).toThrow(/counters of product 42 in entry 1-1/);
+});
