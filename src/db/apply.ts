@@ -187,7 +187,8 @@ async function applyAdjustments(connection: PoolConnection, changes: FoldedChang
   await insert(
     connection,
     'INSERT INTO stock_adjustments (product_id, `key`, delta, created_at, epoch, sequence)' +
-      ' VALUES ? ON DUPLICATE KEY UPDATE epoch = VALUES(epoch), sequence = VALUES(sequence)',
+      ' VALUES ? ON DUPLICATE KEY UPDATE delta = VALUES(delta), epoch = VALUES(epoch),' +
+      ' sequence = VALUES(sequence)',
     changes.adjustments.map(({ event, atMs, epoch, sequence }) => [
       event.productId,
       event.key,

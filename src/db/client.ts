@@ -8,6 +8,9 @@ import { Unavailable } from '../domain/unavailable.ts';
 const CONNECT_TIMEOUT_MS = 2_000;
 // mysql2 lets callers wait for a connection without limit; beyond this many they are refused.
 const QUEUE_MAX = 512;
+// Whatever the server's own mode is. mysql2 escapes with backslashes, which NO_BACKSLASH_ESCAPES
+// would turn into an injection; without strictness, MySQL stores what fits of a value.
+const SESSION = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'";
 
 /** A bounded pool and the typed queries over it. */
 export interface Database {
@@ -28,6 +31,10 @@ export function openDatabase(url: string, connections: number): Database {
     supportBigNumbers: true,
     timezone: 'Z',
     charset: 'utf8mb4',
+  });
+  // Ahead of whatever the connection was made for.
+  pool.on('connection', (connection) => {
+    connection.query(SESSION, (error) => error && connection.destroy());
   });
   return {
     pool: pool.promise(),

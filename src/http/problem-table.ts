@@ -12,7 +12,7 @@ const fieldError = z.object({
 /**
  * Every refusal: its usual HTTP status, its title, and the fields it adds to the problem document.
  *
- * Source: RFC 9457; docs of the codes are the contract of the API (DESIGN section 8).
+ * Source: RFC 9457; docs of the codes are the contract of the API.
  */
 export const PROBLEMS = {
   bad_request: { status: 400, title: 'Unreadable request', fields: {} },

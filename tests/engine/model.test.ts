@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startExpiry } from '../../src/expiry/expiry.ts';
 import { expectBooksBalance } from '../support/books.ts';
 import { startEngine, type TestEngine } from '../support/engine.ts';
 import { anyAction } from './model/actions.ts';
+import { anyMove, newCrowd, watch } from './model/crowd.ts';
+import { expectNoContradiction } from './model/crowd-checks.ts';
 import { expectRows } from './model/rows.ts';
 import { newWorld, steps } from './model/world.ts';
 
@@ -61,3 +63,34 @@ describe.each([
     LIMIT_MS,
   );
 });
+
+test(
+  'clients who do as they like, all at once, are never told what is not so',
+  async () => {
+    const t = await startEngine();
+    const other = await t.another();
+    let count = 0;
+    const clients = fc.array(fc.array(anyMove, { minLength: 10, maxLength: 30, size: 'max' }), {
+      minLength: 4,
+      maxLength: 16,
+      size: 'max',
+    });
+    const property = fc.asyncProperty(clients, async (all) => {
+      count += 1;
+      const crowd = await newCrowd(t, `crowd-${count}`);
+      let isOver = false;
+      const watching = watch(t, crowd, () => isOver);
+      const working = all.map((moves, at) => crowd.client(at % 2 === 0 ? t : other, moves));
+      const worked = Promise.all(working).finally(() => {
+        isOver = true;
+      });
+      await Promise.all([worked, watching]);
+      expect(crowd.exchanges).toHaveLength(all.flat().length);
+      await expectBooksBalance(t);
+      await expectNoContradiction(t, crowd);
+    });
+    await fc.assert(property, { ...parameters, numRuns: Math.ceil(RUNS / 2), endOnFailure: true });
+    await t.stop();
+  },
+  LIMIT_MS,
+);

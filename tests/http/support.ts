@@ -1,7 +1,8 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { pino } from 'pino';
 import { expect } from 'vitest';
-import { type AppDeps, createApp } from '../../src/http/app.ts';
+import { createApp } from '../../src/http/app.ts';
+import type { AppDeps } from '../../src/http/deps.ts';
 import { PROBLEMS, type ProblemCode, problemSchema } from '../../src/http/problem-table.ts';
 import type { TestEngine } from '../support/engine.ts';
 

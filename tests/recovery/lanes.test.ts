@@ -31,7 +31,8 @@ async function expectClosed(process: Holdfast, product: { id: number }, id: stri
 
 async function emptyBoth({ redis, sql }: TestEngine): Promise<void> {
   await redis.flushdb();
-  for (const table of ['lanes', 'stock', 'products']) await sql(`DELETE FROM ${table}`);
+  const tables = ['lanes', 'stock', 'products', 'holds', 'hold_items', 'orders'];
+  for (const table of tables) await sql(`DELETE FROM ${table}`);
 }
 
 test('the lanes of an empty database open with epoch 1 and without an entry', async () => {

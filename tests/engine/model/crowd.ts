@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Holdfast } from '../../../src/compose.ts';
 import { newReservationId } from '../../../src/domain/ids.ts';
-import { makeProduct, type TestEngine } from '../../support/engine.ts';
+import { makeProduct, seconds, type TestEngine } from '../../support/engine.ts';
 import { type Asked, ask } from './ask.ts';
-import type { Line, Request } from './requests.ts';
+import type { Line } from './ledger.ts';
+import type { Request } from './requests.ts';
 
 // Many clients at once. Nobody can say beforehand what each will be answered; what may never be
 // said, together, is checked afterwards.
@@ -34,7 +35,7 @@ export interface Exchange extends Asked {
 }
 
 const BUYERS = 4;
-const BUYER_MAX = 3;
+export const BUYER_MAX = 3;
 const SHORT_MS = 60;
 
 export class Crowd {
@@ -85,6 +86,22 @@ export class Crowd {
   }
 }
 
+/** Looks at the products until told to stop: no moment may show a unit too many or too few. */
+export async function watch(holdfast: Holdfast, crowd: Crowd, isOver: () => boolean) {
+  let looks = 0;
+  while (!isOver()) {
+    for (const id of crowd.productIds) {
+      const product = await holdfast.engine.readProduct(id, seconds(5));
+      if (!product) throw new Error(`product ${id} is not there`);
+      const { total, available, held, pending, sold } = product;
+      expect(available + held + pending + sold).toBe(total);
+      expect(Math.min(available, held, pending, sold)).toBeGreaterThanOrEqual(0);
+      looks += 1;
+    }
+  }
+  expect(looks).toBeGreaterThan(0);
+}
+
 /** A plain product, one with a limit, and one whose holds and orders soon run out. */
 export async function newCrowd(t: TestEngine, prefix: string): Promise<Crowd> {
   const short = { holdTtlMs: SHORT_MS, payTtlMs: SHORT_MS, totalStock: 6 };
@@ -97,56 +114,4 @@ export async function newCrowd(t: TestEngine, prefix: string): Promise<Crowd> {
     made.map(({ id }) => id),
     prefix,
   );
-}
-
-const answersTo = <K extends Request['do']>({ exchanges }: Crowd, what: K) =>
-  exchanges.flatMap(({ request, ...asked }) =>
-    request.do === what ? [{ ...asked, request: request as Extract<Request, { do: K }> }] : [],
-  );
-
-// The same key made one hold, and every request with its content was told of that one.
-async function expectOneHoldAKey({ sql }: TestEngine, crowd: Crowd): Promise<void> {
-  const idsByKey = new Map<string, Set<string>>();
-  for (const { request, told } of answersTo(crowd, 'hold')) {
-    if (request.key === '' || !told) continue;
-    idsByKey.set(request.key, (idsByKey.get(request.key) ?? new Set()).add(`hold_${told.id}`));
-  }
-  const rows = await sql(
-    'SELECT idempotency_key AS k, id FROM holds WHERE idempotency_key LIKE ?',
-    [`${crowd.prefix}-key-%`],
-  );
-  const found = new Map<string, Set<string>>();
-  for (const { k, id } of rows) found.set(k, (found.get(k) ?? new Set()).add(id));
-  for (const [key, ids] of found) expect([...ids], `holds under ${key}`).toHaveLength(1);
-  expect(found).toEqual(idsByKey);
-}
-
-// Every answer that told of an end or a beginning is true of the row.
-async function expectAnswersHold({ sql }: TestEngine, crowd: Crowd): Promise<void> {
-  const rows = await sql(
-    `SELECT h.id, h.state, o.state AS order_state, o.reference FROM holds h
-      LEFT JOIN orders o ON o.hold_id = h.id
-      WHERE h.id IN (SELECT hold_id FROM hold_items WHERE product_id IN (?))`,
-    [crowd.productIds],
-  );
-  const rowById = new Map(rows.map((row) => [String(row.id).slice('hold_'.length), row]));
-  const granted = answersTo(crowd, 'hold').flatMap(({ told }) => (told ? [told.id] : []));
-  expect(new Set(rowById.keys()), 'holds told and holds kept').toEqual(new Set(granted));
-  for (const { request, answer } of crowd.exchanges) {
-    const row = 'id' in request ? rowById.get(request.id) : undefined;
-    const said = `${request.do} was answered ${JSON.stringify(answer)}`;
-    if (request.do === 'order' && answer.status === 'ordered')
-      expect(row?.state, said).toBe('ordered');
-    if (answer.status === 'hold_used') expect(row?.state, said).toBe('ordered');
-    if (answer.status === 'released') expect(row?.state, said).toBe('released');
-    if (answer.status === 'hold_released') expect(row?.state, said).toBe('released');
-    if (answer.status === 'hold_expired') expect(row?.state, said).toBe('expired');
-    if (answer.status === 'hold_not_found') expect(row, said).toBeUndefined();
-    if (answer.status === 'order_paid') expect(row?.order_state, said).toMatch(/paid|refund_due/);
-  }
-  const orders = answersTo(crowd, 'order').filter(({ answer }) => answer.status === 'ordered');
-  for (const { request } of orders.filter(({ request }) => request.key === '')) {
-    const same = orders.filter((it) => it.request.id === request.id && it.request.key === '');
-    expect(same, `without a key, ${request.id} is ordered once`).toHaveLength(1);
-  }
 }

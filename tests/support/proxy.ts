@@ -1,0 +1,72 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+type Mode = 'pass' | 'mute' | 'stall' | 'refuse';
+
+/** A server's address with trouble on the way there. */
+export interface Proxy {
+  url: string;
+  /**
+   * `mute`: requests arrive, answers wait until it is `pass` again. `stall`: nothing gets through
+   * till then. `refuse`: new connections are closed at once.
+   */
+  set: (mode: Mode) => void;
+  /** Breaks every connection; what was waiting is lost. */
+  cut: () => void;
+  close: () => Promise<void>;
+}
+
+/** Stands between a process and the server at `target`. */
+export async function startProxy(target: string): Promise<Proxy> {
+  const url = new URL(target);
+  const [host, port] = [url.hostname, Number(url.port)];
+  const sockets = new Set<Socket>();
+  const waiting = new Set<() => void>();
+  let mode: Mode = 'pass';
+
+  const forward = (from: Socket, to: Socket, isAnswer: boolean) => {
+    sockets.add(from);
+    const kept: Buffer[] = [];
+    const flush = () => {
+      for (const chunk of kept.splice(0)) to.write(chunk);
+    };
+    waiting.add(flush);
+    from.on('data', (chunk) => {
+      if (mode === 'stall' || (mode === 'mute' && isAnswer)) kept.push(chunk);
+      else to.write(chunk);
+    });
+    from.on('error', () => {});
+    from.on('close', () => {
+      sockets.delete(from);
+      waiting.delete(flush);
+      to.destroy();
+    });
+  };
+
+  const server = createServer((client) => {
+    if (mode === 'refuse') {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(port, host);
+    forward(client, upstream, false);
+    forward(upstream, client, true);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url.hostname = '127.0.0.1';
+  url.port = String((server.address() as AddressInfo).port);
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: url.href,
+    set: (next) => {
+      mode = next;
+      if (mode === 'pass') for (const flush of waiting) flush();
+    },
+    cut,
+    close: async () => {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
