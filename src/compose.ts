@@ -164,12 +164,13 @@ async function startRoles(
 async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfast> {
   const { config, log, redisUrl, mysqlUrl, keepMs = KEEP_MS } = options;
   const { lanes, outboxMax } = config;
+  const keepsBound = config.roles.length === 0;
   const { link, writerLink, subscriber } = await connectRedis(options, closers);
   const database = openDatabase(mysqlUrl, API_CONNECTIONS);
   const writerDatabase = openDatabase(mysqlUrl, WRITER_CONNECTIONS);
   closers.push(database.close, writerDatabase.close);
   const drain = createDrain({ redis: writerLink.redis, database: writerDatabase, keepMs });
-  const keeper = keepLanes({ link, database, lanes, outboxMax, drain, log });
+  const keeper = keepLanes({ link, database, lanes, outboxMax, keepsBound, drain, log });
   closers.push(keeper.close);
   await keeper.check();
   const doorbell = options.drainsItself ? ownDoorbell(drain) : createDoorbell(redisUrl);

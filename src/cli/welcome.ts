@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Config } from '../config.ts';
+import type { Config, Role } from '../config.ts';
 import type { ServerUrls } from './connect.ts';
 
 const JSON_HEADER = "-H 'content-type: application/json'";
@@ -41,4 +41,10 @@ export function welcome(
     lines.push('The admin API is off; switch it on with ADMIN_TOKEN=...');
   }
   return `${lines.join('\n')}\nStop with Ctrl-C.\n`;
+}
+
+/** What a process without the role api says when everything is up. */
+export function rolesReady(url: string, roles: readonly Role[]): string {
+  const runs = `${roles.join(', ')}; only /healthz and /readyz`;
+  return `Holdfast is ready at ${url}  (${runs})\nStop with Ctrl-C.\n`;
 }

@@ -6,6 +6,9 @@ import { Deadline, within } from '../domain/deadline.ts';
 import { Unavailable } from '../domain/unavailable.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
+// Longer than any transaction here. A network can swallow a connection without a word, and whoever
+// waits for its answer keeps it; TCP itself takes a quarter of an hour to notice.
+const SILENCE_MAX_MS = 12_000;
 // mysql2 lets callers wait for a connection without limit; beyond this many they are refused.
 const QUEUE_MAX = 512;
 // Whatever the server's own mode is. mysql2 escapes with backslashes, which NO_BACKSLASH_ESCAPES
@@ -35,6 +38,7 @@ export function openDatabase(url: string, connections: number): Database {
   // Ahead of whatever the connection was made for.
   pool.on('connection', (connection) => {
     connection.query(SESSION, (error) => error && connection.destroy());
+    connection.stream.setTimeout(SILENCE_MAX_MS, () => connection.destroy());
   });
   return {
     pool: pool.promise(),

@@ -12,6 +12,8 @@ export interface ServersFile {
   /** null when the server runs in a container. */
   redis_pid: number | null;
   mysql_pid: number | null;
+  /** Where this process answers HTTP, once it does. */
+  http_url?: string;
   /** ISO 8601, UTC. */
   started_at: string;
 }
@@ -34,13 +36,23 @@ export async function writeServersFile(
     ...servers,
     started_at: new Date().toISOString(),
   };
-  const temporary = `${pathOf(dataDir)}.${process.pid}`;
-  await writeFile(temporary, `${JSON.stringify(file, null, 2)}\n`);
-  await rename(temporary, pathOf(dataDir));
+  await replace(dataDir, file);
+}
+
+/** Adds where this process answers HTTP to the servers that it has published. */
+export async function publishHttpUrl(dataDir: string, httpUrl: string): Promise<void> {
+  const file = await readServersFile(dataDir);
+  if (file?.pid === process.pid) await replace(dataDir, { ...file, http_url: httpUrl });
 }
 
 export async function removeServersFile(dataDir: string): Promise<void> {
   await rm(pathOf(dataDir), { force: true });
+}
+
+async function replace(dataDir: string, file: ServersFile): Promise<void> {
+  const temporary = `${pathOf(dataDir)}.${process.pid}`;
+  await writeFile(temporary, `${JSON.stringify(file, null, 2)}\n`);
+  await rename(temporary, pathOf(dataDir));
 }
 
 function pathOf(dataDir: string): string {

@@ -20,14 +20,24 @@ const DOCUMENT = {
   },
 };
 
+function emptyApp({ log }: Pick<AppDeps, 'log'>): OpenAPIHono {
+  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+  app.onError(createErrorHandler(log));
+  app.notFound(notFound);
+  return app;
+}
+
+/** Only `/healthz` and `/readyz`, for a process that serves no buyers. */
+export function createHealthApp(deps: Pick<AppDeps, 'ready' | 'log'>): OpenAPIHono {
+  return emptyApp(deps).route('/', healthRoutes(deps));
+}
+
 /**
  * The HTTP API. Nothing is answered with 500: what cannot be known or done is
  * 503 with `Retry-After`.
  */
 export function createApp(deps: AppDeps): OpenAPIHono {
-  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
-  app.onError(createErrorHandler(deps.log));
-  app.notFound(notFound);
+  const app = emptyApp(deps);
   app.use('/api/*', limitBody);
   app.route('/', productRoutes(deps));
   app.route('/', holdRoutes(deps));

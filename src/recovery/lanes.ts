@@ -17,6 +17,8 @@ export interface LaneKeeperOptions {
   lanes: number;
   /** Largest backlog, in transitions, at which a lane still grants holds. */
   outboxMax: number;
+  /** A command that only looks in leaves the bound of an open lane as it is. */
+  keepsBound: boolean;
   /** Commits what the journal of a lane has; throws when the journal does not follow MySQL. */
   drain: (lane: number) => Promise<number>;
   log: Logger;
@@ -124,7 +126,7 @@ async function reopen(
 }
 
 async function bringUp(options: LaneKeeperOptions, lane: number, isStart: boolean): Promise<void> {
-  const { link, database, outboxMax } = options;
+  const { link, database, outboxMax, keepsBound } = options;
   const deadline = new Deadline(LIMIT_MS);
   // MySQL first, Redis second: the other way round, Redis could seem to be behind.
   const watermark = await query(deadline, 'watermark', readWatermark(database, lane));
@@ -147,7 +149,8 @@ async function bringUp(options: LaneKeeperOptions, lane: number, isStart: boolea
   const isOpen = found.state === 'open' && found.run === link.run();
   if (!isOpen) return reopen(options, lane, watermark, found);
   // OUTBOX_MAX may have another value since the last start.
-  if (isStart && found.cap !== outboxMax) return open(options, lane, found.epoch, found.run);
+  if (isStart && !keepsBound && found.cap !== outboxMax)
+    return open(options, lane, found.epoch, found.run);
   return link.refresh(lane);
 }
 

@@ -4,6 +4,11 @@ import { Unavailable } from '../domain/unavailable.ts';
 
 const COMMAND_TIMEOUT_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 2_000;
+// A network can swallow a connection without a word; TCP itself takes a quarter of an hour to notice.
+const SILENCE_MAX_MS = 3_000;
+const ASK_EVERY_MS = 1_000;
+/** Longer than BullMQ's blocking reads. */
+const BULL_SILENCE_MAX_MS = 15_000;
 const RECONNECT_MAX_MS = 500;
 
 const reconnect = (attempt: number) => Math.min(20 * 2 ** Math.min(attempt, 8), RECONNECT_MAX_MS);
@@ -18,24 +23,43 @@ export function hotClient(url: string): Redis {
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    // What was under way fails with its connection; else it would hang until `commandTimeout`.
+    maxRetriesPerRequest: 0,
     commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: SILENCE_MAX_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: reconnect,
   });
 }
 
-/** A connection that only listens; it resubscribes by itself after a reconnect. */
+/**
+ * A connection that only listens; it resubscribes by itself after a reconnect. It asks for an answer
+ * once a second: one that is never answered looks the same as one that has nothing to tell.
+ */
 export function subscriberClient(url: string): Redis {
-  return new Redis(url, {
+  const redis = new Redis(url, {
     lazyConnect: true,
+    socketTimeout: SILENCE_MAX_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: null,
     retryStrategy: reconnect,
   });
+  const asking = setInterval(() => {
+    if (redis.status === 'ready') redis.ping().catch(() => {});
+  }, ASK_EVERY_MS);
+  redis.once('end', () => clearInterval(asking));
+  return redis;
 }
 
-/** What BullMQ needs of its connections. A `Queue` must fail fast, a `Worker` must wait. */
-export function bullConnection(url: string, role: 'queue' | 'worker'): BullRedisOptions {
+/**
+ * What BullMQ needs of its connections. A `Queue` must fail fast, a `Worker` must wait. Once
+ * `isClosing`, a lost connection is given up: BullMQ's `close` would try to get it back for ever.
+ */
+export function bullConnection(
+  url: string,
+  role: 'queue' | 'worker',
+  isClosing: () => boolean,
+): BullRedisOptions {
   const { hostname, port, username, password, pathname, protocol } = new URL(url);
   return {
     host: hostname,
@@ -45,7 +69,8 @@ export function bullConnection(url: string, role: 'queue' | 'worker'): BullRedis
     db: Number(pathname.slice(1) || 0),
     ...(protocol === 'rediss:' ? { tls: {} } : {}),
     connectTimeout: CONNECT_TIMEOUT_MS,
-    retryStrategy: reconnect,
+    socketTimeout: BULL_SILENCE_MAX_MS,
+    retryStrategy: (attempt) => (isClosing() ? null : reconnect(attempt)),
     maxRetriesPerRequest: role === 'worker' ? null : 1,
     enableOfflineQueue: role === 'worker',
   };

@@ -13,9 +13,10 @@ export interface Doorbell {
 }
 
 export function createDoorbell(redisUrl: string): Doorbell {
+  let isClosing = false;
   const queue = new Queue(DRAIN_QUEUE, {
     prefix: BULL_PREFIX,
-    connection: bullConnection(redisUrl, 'queue'),
+    connection: bullConnection(redisUrl, 'queue', () => isClosing),
     defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     skipVersionCheck: true,
   });
@@ -35,6 +36,7 @@ export function createDoorbell(redisUrl: string): Doorbell {
       if (!timers.has(lane)) timers.set(lane, setTimeout(add, DEBOUNCE_MS, lane));
     },
     close: async () => {
+      isClosing = true;
       for (const timer of timers.values()) clearTimeout(timer);
       timers.clear();
       await queue.close();

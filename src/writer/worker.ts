@@ -35,9 +35,10 @@ export function startWriter({ redisUrl, lanes, drain, log }: WriterOptions): {
     }
   };
 
+  let isClosing = false;
   const worker = new Worker<{ lane: number }>(DRAIN_QUEUE, (job) => drainAndTell(job.data.lane), {
     prefix: BULL_PREFIX,
-    connection: bullConnection(redisUrl, 'worker'),
+    connection: bullConnection(redisUrl, 'worker', () => isClosing),
     concurrency: Math.min(lanes, LANES_AT_ONCE),
     skipVersionCheck: true,
   });
@@ -57,6 +58,7 @@ export function startWriter({ redisUrl, lanes, drain, log }: WriterOptions): {
 
   return {
     close: async () => {
+      isClosing = true;
       clearInterval(timer);
       await worker.close();
       await ticking;

@@ -14,6 +14,7 @@ import {
   type EmbeddedServers,
   startEmbeddedServers,
 } from '../../src/embedded/servers.ts';
+import { PROGRAMS } from '../support/sources.ts';
 
 const WAIT_MS_MAX = 20_000;
 const POLL_MS = 20;
@@ -25,14 +26,14 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** Starts servers that stop with the test at the latest, and collects what they say. */
+/** Starts programs that stop with the test at the latest, and collects what they say. */
 export async function startServers(
   dataDir: string,
   options: Partial<EmbeddedOptions> = {},
 ): Promise<EmbeddedServers & { said: string[] }> {
   const said: string[] = [];
   const say = (line: string) => said.push(line);
-  const servers = await startEmbeddedServers({ dataDir, say, ...options });
+  const servers = await startEmbeddedServers({ dataDir, say, sources: PROGRAMS, ...options });
   onTestFinished(() => servers.stop());
   return { ...servers, said };
 }

@@ -6,8 +6,8 @@ import { Unavailable } from '../../src/domain/unavailable.ts';
 import { expectBooksBalance } from '../support/books.ts';
 import { held, hold, ordered, unique } from '../support/buying.ts';
 import { makeProduct, ownEngine, seconds, type TestEngine } from '../support/engine.ts';
-import { type Proxy, startProxy } from '../support/proxy.ts';
 import { eventually } from '../support/wait.ts';
+import { startWay, type Way } from '../support/way.ts';
 import { anyMove, newCrowd } from './model/crowd.ts';
 import { expectNoContradiction } from './model/crowd-checks.ts';
 
@@ -16,10 +16,10 @@ const PATIENCE_S = 0.3;
 
 let t: TestEngine;
 /** A process whose way to Redis and MySQL can be troubled; `t` has a way of its own. */
-let troubled: Holdfast & { redisWay: Proxy; mysqlWay: Proxy };
+let troubled: Holdfast & { redisWay: Way; mysqlWay: Way };
 
 async function startTroubled() {
-  const [redisWay, mysqlWay] = [await startProxy(t.redisUrl), await startProxy(t.mysqlUrl)];
+  const [redisWay, mysqlWay] = [await startWay(t.redisUrl), await startWay(t.mysqlUrl)];
   const urls = { redisUrl: redisWay.url, mysqlUrl: mysqlWay.url };
   const holdfast = await compose({ config: t.config, log, ...urls, openMs: 200 });
   onTestFinished(async () => {
@@ -77,9 +77,11 @@ test('a payment whose reply was lost takes effect once', async () => {
   const event = { orderId: `order_${id}`, reference: unique('pay'), status: 'success' } as const;
   await withLostReply(() => troubled.inbox.receive(event, seconds(PATIENCE_S)));
   const outcome = await again(() => troubled.inbox.receive(event, seconds(2)));
-  const paid = { outcome: 'applied', orderState: 'paid' };
-  expect(outcome).toEqual({ status: 'duplicate', ...paid });
-  expect(await t.engine.readOrder(id, seconds(1))).toMatchObject({ state: 'paid' });
+  expect(outcome).toMatchObject({ orderState: 'paid' });
+  const paid = { status: 'duplicate', outcome: 'applied', orderState: 'paid' };
+  expect(await t.inbox.receive(event, seconds(2))).toEqual(paid);
+  const other = { ...event, reference: unique('pay') };
+  expect(await t.inbox.receive(other, seconds(2))).toMatchObject({ status: 'refund_due' });
 });
 
 test('a release whose reply was lost is released', async () => {
@@ -89,6 +91,22 @@ test('a release whose reply was lost is released', async () => {
   const outcome = await again(() => troubled.engine.release(id, seconds(1)));
   expect(outcome).toMatchObject({ status: 'released' });
   expect(await hold(t, product)).toMatchObject({ status: 'held' });
+});
+
+test('what is under way fails with its connection, not at its own deadline', async () => {
+  const product = await makeProduct(t);
+  await held(troubled, product);
+  troubled.redisWay.set('mute');
+  const holding = troubled.engine.hold(
+    { items: [{ productId: product.id, qty: 1 }], buyer: '', key: '' },
+    seconds(60),
+  );
+  await eventually(async () => {
+    expect(await t.engine.readProduct(product.id, seconds(1))).toMatchObject({ held: 2 });
+  });
+  troubled.redisWay.cut();
+  await expect(holding).rejects.toThrow(/max retries|closed/);
+  troubled.redisWay.set('pass');
 });
 
 test('a process that lost both servers still closes', async () => {
@@ -102,7 +120,7 @@ test('a process that lost both servers still closes', async () => {
 });
 
 // Cuts, mutes and stalls the four ways by turns, until told to stop.
-async function sabotage(ways: Proxy[], isOver: () => boolean): Promise<void> {
+async function sabotage(ways: Way[], isOver: () => boolean): Promise<void> {
   const rest = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
   const kinds = ['cut', 'mute', 'stall', 'mute and cut'] as const;
   for (let turn = 0; !isOver(); turn += 1) {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { holdId, orderId } from '../../src/domain/ids.ts';
+import { createHealthApp } from '../../src/http/app.ts';
 import { laneKey } from '../../src/redis/keys.ts';
 import { expectBooksBalance } from '../support/books.ts';
 import { held, ordered, unique } from '../support/buying.ts';
@@ -32,6 +33,19 @@ test('readyz is 503 with the checks when one of them fails', async () => {
   const app = appOn(engine, { ready: async () => ({ ok: false, checks }) });
   expectProblem(await clientOf(app).get('/readyz'), 'unavailable', { checks });
   expect((await clientOf(app).get('/healthz')).status).toBe(200);
+});
+
+test('a process without the role api answers how it is, and nothing else', async () => {
+  const { log } = captureLog();
+  const well = clientOf(createHealthApp({ ready: engine.ready, log }));
+  expect((await well.get('/healthz')).body).toEqual({ status: 'ok' });
+  expect((await well.get('/readyz')).body).toMatchObject({ status: 'ok' });
+  for (const path of ['/api/products', '/api/admin/products', '/openapi.json', '/']) {
+    expectProblem(await well.get(path), 'not_found');
+  }
+  const checks = { redis: 'ok', mysql: 'refused', lanes: 'ok' };
+  const ill = createHealthApp({ ready: async () => ({ ok: false, checks }), log });
+  expectProblem(await clientOf(ill).get('/readyz'), 'unavailable', { checks });
 });
 
 test('a journal at its cap refuses holds as overloaded, and nothing is held', async () => {

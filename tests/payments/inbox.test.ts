@@ -75,6 +75,15 @@ test('P4: one webhook delivered 20 times at once is applied once', async () => {
   }
 });
 
+test('P4: one late webhook delivered 20 times at once is due for one refund', async () => {
+  const product = await makeProduct(t, { totalStock: 2, payTtlMs: 60 });
+  const id = await expiredOrder(product, 2);
+  await held(t, product);
+  const reference = unique('pay');
+  const outcomes = await atOnce(20, (index) => pay(either(index), id, 'success', reference));
+  expect(tally(outcomes)).toEqual({ refund_due: 1, duplicate: 19 });
+});
+
 test('P5: a second success of a paid order is due for a refund; the order stays paid', async () => {
   const id = await ordered(t, await makeProduct(t));
   const [first, second] = [unique('pay'), unique('pay')];

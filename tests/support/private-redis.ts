@@ -5,6 +5,8 @@ import { onTestFinished } from 'vitest';
 import { PackageSource, packageCacheFolder } from '../../src/embedded/debian.ts';
 import { locate } from '../../src/embedded/locate.ts';
 import { startRedis } from '../../src/embedded/redis-server.ts';
+import type { ServerContext, StartedServer } from '../../src/embedded/server-context.ts';
+import { testSources } from './sources.ts';
 
 const say = () => undefined;
 
@@ -15,13 +17,20 @@ export interface PrivateRedis {
   stop: () => Promise<void>;
 }
 
+type Starter = (context: ServerContext) => Promise<StartedServer>;
+
+async function findRedis(): Promise<Starter> {
+  const packages = new PackageSource(await packageCacheFolder(), say);
+  const found = await locate('redis', { say, packages, sources: testSources() });
+  await packages.close();
+  if (found.kind === 'program') return (context) => startRedis(context, found.program);
+  const { startRedisContainer } = await import('../../src/embedded/docker.ts');
+  return (context) => startRedisContainer(context, found.image);
+}
+
 export async function privateRedis(): Promise<PrivateRedis> {
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-redis-'));
-  const packages = new PackageSource(await packageCacheFolder(), say);
-  const found = await locate('redis', { say, packages });
-  await packages.close();
-  if (found.kind !== 'program') throw new Error('this test needs a redis-server program');
-  const { program } = found;
+  const startServer = await findRedis();
   let stop = async () => {};
   onTestFinished(async () => {
     await stop();
@@ -30,7 +39,7 @@ export async function privateRedis(): Promise<PrivateRedis> {
   return {
     start: async (...redisArguments) => {
       const context = { dataDir, redisArguments, say, started: async () => undefined };
-      const server = await startRedis(context, program);
+      const server = await startServer(context);
       stop = () => server.stop();
       return server.url;
     },

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const START_MAX_MS = 60_000;
+const INHERITED = /^(PATH|HOME|TMPDIR|XDG_\w+|REDIS_SERVER|MYSQLD|DOCKER_HOST|TESTCONTAINERS_\w+)$/;
 
 /** What a finished command said. */
 export interface Finished {
@@ -19,11 +20,10 @@ export class HoldfastProcess {
   stderr = '';
 
   constructor(args: string[], environment: Record<string, string>) {
-    // Nothing of the tests' own environment but what finds programs and folders.
-    const { PATH, HOME, TMPDIR, XDG_CACHE_HOME, REDIS_SERVER, MYSQLD } = process.env;
-    const inherited = { PATH, HOME, TMPDIR, XDG_CACHE_HOME, REDIS_SERVER, MYSQLD };
+    // Nothing of the tests' own environment but what finds programs, folders and Docker.
+    const inherited = Object.entries(process.env).filter(([name]) => INHERITED.test(name));
     this.child = spawn(process.execPath, [main, ...args], {
-      env: { ...inherited, ...environment },
+      env: { ...Object.fromEntries(inherited), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child.stdout?.on('data', (text) => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedServers } from '../../src/embedded/servers.ts';
+import { testSources } from './sources.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -14,10 +15,11 @@ declare module 'vitest' {
 
 /**
  * Vitest's global set-up: the servers for all tests of a run, either those of TEST_REDIS_URL and
- * TEST_MYSQL_URL or private ones in a temporary folder. Tests read `inject('redisUrl')` and
- * `inject('mysqlUrl')`.
+ * TEST_MYSQL_URL or private ones in a temporary folder, in containers with TEST_SERVERS=docker. Tests
+ * read `inject('redisUrl')` and `inject('mysqlUrl')`.
  */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  const sources = testSources();
   const { TEST_REDIS_URL: redisUrl, TEST_MYSQL_URL: mysqlUrl } = process.env;
   if (redisUrl && mysqlUrl) {
     project.provide('redisUrl', redisUrl);
@@ -31,7 +33,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const remove = () => rm(dataDir, { recursive: true, force: true });
   try {
     const say = (line: string) => process.stderr.write(`${line}\n`);
-    const servers = await startEmbeddedServers({ dataDir, say });
+    const servers = await startEmbeddedServers({ dataDir, say, sources });
     say(`tests run on ${servers.redis.description} and ${servers.mysql.description}`);
     project.provide('redisUrl', servers.redisUrl);
     project.provide('mysqlUrl', servers.mysqlUrl);

@@ -53,6 +53,19 @@ test('P6: two drains at once share the work, and none of it is done twice', asyn
   }
 });
 
+test('a gap that another writer made by committing and trimming is no broken journal', async () => {
+  const { t, product } = await undrainedEngine(expectBooksBalance, { keepMs: 0 });
+  const other = await t.another({ config: { roles: ['api'] } });
+  await held(t, product);
+  expect(await t.drain(0)).toBe(1);
+  await held(t, product);
+  expect(await other.drain(0)).toBe(1);
+  expect(await t.redis.xlen(outboxKey(0))).toBe(0);
+  // What comes next for this process, as far as it remembers, is gone.
+  await held(t, product);
+  expect(await t.drain(0)).toBe(1);
+});
+
 test('P6: what was committed before a crash is not applied again', async () => {
   const { t, product } = await undrainedEngine(expectBooksBalance);
   await atOnce(20, () => held(t, product));

@@ -39,7 +39,7 @@ const ready = createRoute({
   },
 });
 
-export function healthRoutes(deps: AppDeps): OpenAPIHono {
+export function healthRoutes(deps: Pick<AppDeps, 'ready'>): OpenAPIHono {
   const routes = new OpenAPIHono();
 
   routes.openapi(alive, (c) => c.json({ status: 'ok' as const }, 200));

@@ -23,7 +23,7 @@ const pick = (max: number) => fc.integer({ min: 0, max });
 const choice = <const T extends string>(word: T) => fc.constant(word);
 /** Mostly none. */
 const keyNumber = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, pick(4));
-/** The newest are the likeliest. */
+/** The newest are the likeliest. 30 and above is an id that nobody has. */
 const target = fc.oneof({ weight: 9, arbitrary: pick(3) }, pick(31));
 const payment = fc.constantFrom('success' as const, 'success' as const, 'failed' as const);
 

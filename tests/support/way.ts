@@ -2,8 +2,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 type Mode = 'pass' | 'mute' | 'stall' | 'refuse';
 
-/** A server's address with trouble on the way there. */
-export interface Proxy {
+/** The way to a server, which can be troubled. */
+export interface Way {
   url: string;
   /**
    * `mute`: requests arrive, answers wait until it is `pass` again. `stall`: nothing gets through
@@ -16,7 +16,7 @@ export interface Proxy {
 }
 
 /** Stands between a process and the server at `target`. */
-export async function startProxy(target: string): Promise<Proxy> {
+export async function startWay(target: string): Promise<Way> {
   const url = new URL(target);
   const [host, port] = [url.hostname, Number(url.port)];
   const sockets = new Set<Socket>();

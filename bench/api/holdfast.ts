@@ -1,0 +1,27 @@
+import { compiled } from './compiled.ts';
+import { ADMIN_TOKEN, type ApiSettings, type RunningApi } from './settings.ts';
+
+/** Holdfast itself, put together as `serve` does it. */
+export async function startHoldfast(settings: ApiSettings): Promise<RunningApi> {
+  const { readConfig } = (await compiled('config')) as typeof import('../../src/config.ts');
+  const { compose } = (await compiled('compose')) as typeof import('../../src/compose.ts');
+  const { createApp } = (await compiled('http/app')) as typeof import('../../src/http/app.ts');
+  const { listen } = (await compiled('http/server')) as typeof import('../../src/http/server.ts');
+  const { createLogger } = (await compiled('log')) as typeof import('../../src/log.ts');
+  const { redisUrl, mysqlUrl, roles } = settings;
+  const config = readConfig({ ADMIN_TOKEN, ROLES: roles, LOG_LEVEL: 'warn' });
+  const log = createLogger(config.logLevel);
+  const holdfast = await compose({ config, redisUrl, mysqlUrl, log });
+  if (!config.roles.includes('api')) return { port: 0, close: holdfast.close };
+  const { engine, inbox, ready } = holdfast;
+  const { adminToken, lanes, host } = config;
+  const app = createApp({ engine, payments: inbox, ready, adminToken, log, lanes });
+  const server = await listen(app, { host, port: 0 });
+  return {
+    port: server.port,
+    close: async () => {
+      await server.close();
+      await holdfast.close();
+    },
+  };
+}

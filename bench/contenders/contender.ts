@@ -1,0 +1,65 @@
+import type { Generator } from '../load/generator.ts';
+import type { Servers } from '../servers.ts';
+
+/** What buyers ask for in a case. */
+export type Question = 'hold' | 'sold-out' | 'read';
+
+/** What every case and every contender works with. */
+export interface Bench {
+  servers: Servers;
+  generator: Generator;
+  /** Flags of Node for each API, such as those of a CPU profile. */
+  apiFlags: readonly string[];
+}
+
+/** One question, ready to be asked many times over. */
+export interface Task {
+  requests: string[];
+  /** The only status that may come back. */
+  status: number;
+  /** Resolves once everything that was accepted is stored. */
+  settle: () => Promise<void>;
+  /** Throws `AuditFailed` unless the stores say what the answers said. */
+  audit: (accepted: number) => Promise<void>;
+}
+
+/** CPU time so far in microseconds, of the processes that belong to one contender alone. */
+export interface OwnCpu {
+  apiUs: number;
+  /** Only where the writer is a process of its own. */
+  writerUs?: number;
+}
+
+/** An API that is up, with the stores it needs. */
+export interface Contestant {
+  port: number;
+  prepare: (question: Question) => Promise<Task>;
+  cpu: () => Promise<OwnCpu>;
+  close: () => Promise<void>;
+}
+
+/** What is measured, or what it is measured against. */
+export interface Contender {
+  name: string;
+  /** For the table: what it is. */
+  what: string;
+  open: (bench: Bench) => Promise<Contestant>;
+}
+
+/** Answers and stores disagree: the run proves a bug, whatever its speed. */
+export class AuditFailed extends Error {
+  override readonly name = 'AuditFailed';
+}
+
+/** Compares what the stores say with what they must say. */
+export function mustBe(
+  who: string,
+  said: Record<string, unknown>,
+  expected: Record<string, number>,
+): void {
+  for (const [what, value] of Object.entries(expected)) {
+    if (Number(said[what]) !== value) {
+      throw new AuditFailed(`${who}: ${what} is ${said[what]}, and must be ${value}`);
+    }
+  }
+}

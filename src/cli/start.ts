@@ -1,0 +1,85 @@
+import { compose, type Holdfast } from '../compose.ts';
+import type { Config } from '../config.ts';
+import { migrateDatabase } from '../db/migrate.ts';
+import { Deadline } from '../domain/deadline.ts';
+import { startEmbeddedServers } from '../embedded/servers.ts';
+import { createApp, createHealthApp } from '../http/app.ts';
+import { listen } from '../http/server.ts';
+import type { Logger } from '../log.ts';
+import type { ServerUrls } from './connect.ts';
+
+const SAMPLE_LIMIT_MS = 10_000;
+
+export type Closer = () => Promise<unknown>;
+
+/** A line for people beside the command's own output. */
+export const say = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+/** What `startHoldfast` has started. */
+export interface Started {
+  holdfast: Holdfast;
+  servers: ServerUrls;
+  /** Where it answers HTTP: the API, or without the role api only how it is. */
+  url: string;
+}
+
+async function startServers(config: Config, log: Logger, closers: Closer[]): Promise<ServerUrls> {
+  const { redisUrl, mysqlUrl, dataDir } = config;
+  if (redisUrl && mysqlUrl) return { redisUrl, mysqlUrl };
+  const embedded = await startEmbeddedServers({
+    dataDir,
+    say,
+    onExit: (name, how) => log.error({ server: name, how }, 'an embedded server has ended'),
+  });
+  closers.push(() => embedded.stop());
+  say(`data in ${dataDir}, on ${embedded.redis.description} and ${embedded.mysql.description}`);
+  return embedded;
+}
+
+// A newcomer finds something to buy; a shop's own database is left alone.
+async function makeSample({ engine }: Holdfast): Promise<void> {
+  const deadline = new Deadline(SAMPLE_LIMIT_MS);
+  if ((await engine.listProducts(deadline)).length > 0) return;
+  const rules = { startsAtMs: null, endsAtMs: null, holdTtlMs: null, payTtlMs: null, lane: null };
+  const limits = { maxPerHold: 4, maxPerBuyer: null };
+  const price = { priceMinor: 12_900, currency: 'USD' };
+  const sample = { name: 'Aurora desk lamp', totalStock: 100, ...price, ...rules, ...limits };
+  await engine.admin.create(sample, deadline);
+}
+
+// Who watches a process without the role api asks it the same way as the others.
+function appOf({ engine, inbox, ready }: Holdfast, config: Config, log: Logger) {
+  const { adminToken, lanes, roles } = config;
+  if (!roles.includes('api')) return createHealthApp({ ready, log });
+  return createApp({ engine, payments: inbox, ready, adminToken, log, lanes });
+}
+
+/**
+ * Starts the servers that the configuration does not name, brings the tables up to date, and runs
+ * the configured roles in this process. What it starts is added to `closers` at once, so that a
+ * caller can stop half of it.
+ */
+export async function startHoldfast(
+  config: Config,
+  log: Logger,
+  closers: Closer[],
+): Promise<Started> {
+  const servers = await startServers(config, log, closers);
+  const migrations = await migrateDatabase(servers.mysqlUrl);
+  if (migrations > 0) log.info({ migrations }, 'tables brought up to date');
+  const holdfast = await compose({ config, ...servers, log });
+  closers.push(holdfast.close);
+  if (!config.redisUrl) await makeSample(holdfast);
+  const server = await listen(appOf(holdfast, config, log), config);
+  closers.push(server.close);
+  return { holdfast, servers, url: server.url };
+}
+
+/** Stops everything, the last one started first. */
+export async function closeAll(closers: Closer[], log: Logger): Promise<void> {
+  for (const close of closers.splice(0).reverse()) {
+    await close().catch((error) => log.error({ err: error }, 'while stopping'));
+  }
+}
