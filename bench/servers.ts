@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { readServersFile } from '../src/embedded/registry.ts';
@@ -84,12 +83,10 @@ async function versionsOf(redis: Redis, mysqlUrl: string): Promise<Servers['vers
 }
 
 /** The servers of REDIS_URL and MYSQL_URL, or private ones with their data in the folder. */
-export async function openServers(
-  dataDir: string,
-  say: (line: string) => void,
-): Promise<Servers> {
+export async function openServers(dataDir: string, say: (line: string) => void): Promise<Servers> {
   const { REDIS_URL, MYSQL_URL } = process.env;
-  const embedded = REDIS_URL && MYSQL_URL ? undefined : await startEmbeddedServers({ dataDir, say });
+  const embedded =
+    REDIS_URL && MYSQL_URL ? undefined : await startEmbeddedServers({ dataDir, say });
   const redisUrl = embedded?.redisUrl ?? String(REDIS_URL);
   const mysqlUrl = embedded?.mysqlUrl ?? String(MYSQL_URL);
   const pid = embedded && (await readServersFile(dataDir))?.mysql_pid;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { Unreachable } from './cli/connect.ts';
+import { demoCommand } from './cli/demo.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { productCommand } from './cli/product.ts';
 import { serveCommand } from './cli/serve.ts';
@@ -21,7 +22,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true });
 
-for (const command of [serveCommand(), migrateCommand(), productCommand()]) {
+for (const command of [serveCommand(), demoCommand(), migrateCommand(), productCommand()]) {
   program.addCommand(command);
 }
 

@@ -3,12 +3,24 @@ import { ADMIN_TOKEN, type ApiSettings, type RunningApi } from './settings.ts';
 
 /** Holdfast itself, put together as `serve` does it. */
 export async function startHoldfast(settings: ApiSettings): Promise<RunningApi> {
-  const { readConfig } = (await compiled('config')) as typeof import('../../src/config.ts');
-  const { compose } = (await compiled('compose')) as typeof import('../../src/compose.ts');
-  const { createApp } = (await compiled('http/app')) as typeof import('../../src/http/app.ts');
-  const { listen } = (await compiled('http/server')) as typeof import('../../src/http/server.ts');
-  const { createLogger } = (await compiled('log')) as typeof import('../../src/log.ts');
-  const { redisUrl, mysqlUrl, roles } = settings;
+  const { redisUrl, mysqlUrl, roles, checkout } = settings;
+  const { readConfig } = (await compiled(
+    'config',
+    checkout,
+  )) as typeof import('../../src/config.ts');
+  const { compose } = (await compiled(
+    'compose',
+    checkout,
+  )) as typeof import('../../src/compose.ts');
+  const { createApp } = (await compiled(
+    'http/app',
+    checkout,
+  )) as typeof import('../../src/http/app.ts');
+  const { listen } = (await compiled(
+    'http/server',
+    checkout,
+  )) as typeof import('../../src/http/server.ts');
+  const { createLogger } = (await compiled('log', checkout)) as typeof import('../../src/log.ts');
   const config = readConfig({ ADMIN_TOKEN, ROLES: roles, LOG_LEVEL: 'warn' });
   const log = createLogger(config.logLevel);
   const holdfast = await compose({ config, redisUrl, mysqlUrl, log });

@@ -78,7 +78,13 @@ export async function startRowLock({ mysqlUrl }: ApiSettings): Promise<RunningAp
       connection.release(),
     );
     if (!held) return c.body(JSON.stringify(SOLD_OUT), 409, SOLD_OUT_HEADERS);
-    const answer = holdJson({ id, state: 'held', items, ...held, expiresAtMs: nowMs + HOLD_TTL_MS });
+    const answer = holdJson({
+      id,
+      state: 'held',
+      items,
+      ...held,
+      expiresAtMs: nowMs + HOLD_TTL_MS,
+    });
     return c.json(answer, 201, { Location: `/api/holds/${holdId(id)}` });
   });
   const server = await listen(app, { host: '127.0.0.1', port: 0 });

@@ -5,7 +5,11 @@ export interface ApiSettings {
   mysqlUrl: string;
   /** Roles of Holdfast, as `ROLES` names them. */
   roles: string;
+  /** Folder of the compiled Holdfast, as a URL. */
+  checkout: string;
 }
+
+export const OWN_CHECKOUT = new URL('../../', import.meta.url).href;
 
 /** An API that takes requests. Port 0 in a process without the role `api`. */
 export interface RunningApi {

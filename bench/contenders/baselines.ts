@@ -65,14 +65,10 @@ export const rowLock: Contender = {
       [GRANTED_PRODUCT, PLENTY, SOLD_OUT_PRODUCT],
     );
     const { api, port, cpu } = await start(bench, { kind: 'row-lock', mysqlUrl: stores.mysqlUrl });
-    let granted = 0;
     const prepare = async (question: Question): Promise<Task> => ({
       ...requestsOf(question),
       settle: nothing,
-      audit: async (accepted) => {
-        if (question === 'hold') granted = accepted;
-        await auditRowLock(stores, granted);
-      },
+      audit: (accepted) => auditRowLock(stores, question === 'hold' ? accepted : 0),
     });
     const close = async () => {
       await api.stop();

@@ -10,6 +10,10 @@ export interface Bench {
   generator: Generator;
   /** Flags of Node for each API, such as those of a CPU profile. */
   apiFlags: readonly string[];
+  /** Whether a comparison is to have this contender. */
+  wants: (name: string) => boolean;
+  /** Another compiled checkout of Holdfast, as a URL, that stands beside this one. */
+  against: string | undefined;
 }
 
 /** One question, ready to be asked many times over. */
@@ -44,6 +48,8 @@ export interface Contender {
   /** For the table: what it is. */
   what: string;
   open: (bench: Bench) => Promise<Contestant>;
+  /** The same of another checkout; only Holdfast itself has this. */
+  inCheckout?: (checkout: string) => Contender;
 }
 
 /** Answers and stores disagree: the run proves a bug, whatever its speed. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
-import { ADMIN_TOKEN, type ApiSettings } from '../api/settings.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { laneKey, productKey } from '../../src/redis/keys.ts';
+import { ADMIN_TOKEN, OWN_CHECKOUT } from '../api/settings.ts';
 import { Child } from '../ipc.ts';
 import { getRequest, postRequest } from '../load/generator.ts';
 import type { Stores } from '../servers.ts';
@@ -43,11 +43,15 @@ export class Holdfast implements Contestant {
     this.#writer = writer;
   }
 
-  static async open(bench: Bench, roles: 'together' | 'apart'): Promise<Holdfast> {
+  static async open(
+    bench: Bench,
+    roles: 'together' | 'apart',
+    checkout = OWN_CHECKOUT,
+  ): Promise<Holdfast> {
     const stores = await bench.servers.stores();
     await migrateDatabase(stores.mysqlUrl);
     const { redisUrl, mysqlUrl } = stores;
-    const settings: Omit<ApiSettings, 'roles'> = { kind: 'holdfast', redisUrl, mysqlUrl };
+    const settings = { kind: 'holdfast', redisUrl, mysqlUrl, checkout };
     const writer = roles === 'apart' ? new Child(apiProcess, bench.apiFlags) : undefined;
     await writer?.ask('start', { ...settings, roles: ROLES_BUT_API });
     const api = new Child(apiProcess, bench.apiFlags);
@@ -144,16 +148,27 @@ export class Holdfast implements Contestant {
   }
 }
 
+const contender = (name: string, what: string, roles: 'together' | 'apart'): Contender => ({
+  name,
+  what,
+  open: (bench) => Holdfast.open(bench, roles),
+  inCheckout: (checkout) => ({
+    name: `${name} (other)`,
+    what: 'the same of the other checkout',
+    open: (bench) => Holdfast.open(bench, roles, checkout),
+  }),
+});
+
 /** Everything in one process, as `npm start` runs it. */
-export const holdfast: Contender = {
-  name: 'Holdfast',
-  what: 'all roles in one process, as `npm start` runs it',
-  open: (bench) => Holdfast.open(bench, 'together'),
-};
+export const holdfast = contender(
+  'Holdfast',
+  'all roles in one process, as `npm start` runs it',
+  'together',
+);
 
 /** The same, with the writer, expiry and the reconciler in a process of their own. */
-export const holdfastApart: Contender = {
-  name: 'Holdfast, writer apart',
-  what: 'the API in one process, the other roles in a second one',
-  open: (bench) => Holdfast.open(bench, 'apart'),
-};
+export const holdfastApart = contender(
+  'Holdfast, writer apart',
+  'the API in one process, the other roles in a second one',
+  'apart',
+);

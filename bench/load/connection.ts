@@ -78,7 +78,7 @@ export class Connection {
   }
 
   #take(chunk: Buffer): void {
-    this.#text = this.#text === '' ? chunk.latin1Slice() : this.#text + chunk.latin1Slice();
+    this.#text += chunk.toString('latin1');
     const length = lengthOfAnswer(this.#text);
     if (length === undefined) return;
     const status = Number(this.#text.slice(9, 12));

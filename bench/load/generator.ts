@@ -44,4 +44,5 @@ export function postRequest(path: string, body: unknown): string {
   );
 }
 
-export const getRequest = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+export const getRequest = (path: string): string =>
+  `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;

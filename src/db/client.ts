@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
 import mysql from 'mysql2';
@@ -38,7 +39,9 @@ export function openDatabase(url: string, connections: number): Database {
   // Ahead of whatever the connection was made for.
   pool.on('connection', (connection) => {
     connection.query(SESSION, (error) => error && connection.destroy());
-    connection.stream.setTimeout(SILENCE_MAX_MS, () => connection.destroy());
+    // The driver's types leave its socket out.
+    const { stream } = connection as unknown as { stream: Socket };
+    stream.setTimeout(SILENCE_MAX_MS, () => connection.destroy());
   });
   return {
     pool: pool.promise(),

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Sale } from './crowd.ts';
 import { type Decisions, decide, mulberry32, type Random } from './decisions.ts';
-import type { Answer, PaymentEvent } from './shop.ts';
+import type { Sale } from './sale.ts';
+import type { Answer, HoldRequest, PaymentEvent } from './shop.ts';
 
 /** How often a request whose outcome is unknown is sent again. */
 const TRIES_MAX = 30;
@@ -20,13 +20,20 @@ class Buyer {
   readonly #sale: Sale;
   readonly #name: string;
   readonly #will: Decisions;
+  readonly #request: HoldRequest;
   readonly #random: Random;
 
   constructor(sale: Sale, number: number) {
+    const { run, seed } = sale.plan;
     this.#sale = sale;
-    this.#name = `demo-${sale.run}-${number}`;
-    this.#will = decide(sale.seed, number);
-    this.#random = mulberry32(sale.seed + number);
+    this.#name = `demo-${run}-${number}`;
+    this.#will = decide(seed, number);
+    this.#random = mulberry32(seed + number);
+    this.#request = {
+      product_id: sale.plan.productId,
+      qty: this.#will.qty,
+      buyer: this.#name,
+    };
   }
 
   async live(): Promise<void> {
@@ -65,10 +72,9 @@ class Buyer {
   }
 
   async #askForHold(): Promise<Answer> {
-    const { shop, ledger, productId } = this.#sale;
-    const request = { product_id: productId, qty: this.#will.qty, buyer: this.#name };
+    const { shop, ledger } = this.#sale;
     const ask = async () => {
-      const answer = await shop.takeHold(request, this.#name);
+      const answer = await shop.takeHold(this.#request, this.#name);
       ledger.holdAnswered(answer);
       if (answer.body.code === 'sold_out') ledger.refusalCount += 1;
       return answer;
@@ -83,10 +89,9 @@ class Buyer {
 
   /** Comes back while the sale lasts. The same key throughout: this buyer wants one hold. */
   async #obtainHold(): Promise<string | undefined> {
-    const { ledger, shop, productId, isOpen } = this.#sale;
+    const { ledger, shop, isOpen } = this.#sale;
     if (this.#will.hangsUp) {
-      const request = { product_id: productId, qty: this.#will.qty, buyer: this.#name };
-      await shop.takeHold(request, this.#name, this.#random() * HANGS_UP_MS_MAX);
+      await shop.takeHold(this.#request, this.#name, this.#random() * HANGS_UP_MS_MAX);
       ledger.repeatCount += 1;
     }
     for (let isFirst = true; ; isFirst = false) {
@@ -147,7 +152,7 @@ class Buyer {
   }
 
   async #buy(holdId: string): Promise<void> {
-    const { ledger, shop, payTtlMs } = this.#sale;
+    const { ledger, shop, plan } = this.#sale;
     const { payment, thinksMs, deliveries, afterwards } = this.#will;
     const status = payment === 'failed' ? 'failed' : 'success';
     // A hold and its order share what follows the prefix.
@@ -161,7 +166,8 @@ class Buyer {
     if (ordered === undefined || payment === 'never') return;
     if (payment === 'late') {
       const lateMs = LATE_MS_MIN + this.#random() * (LATE_MS_MAX - LATE_MS_MIN);
-      await pause(payTtlMs + lateMs);
+      await pause(plan.payTtlMs + lateMs);
+      ledger.lateEventCount += 1;
     } else {
       await pause(thinksMs);
     }

@@ -34,6 +34,8 @@ export class Ledger {
   tooLateCount = 0;
   /** Events that came before their order. */
   earlyEventCount = 0;
+  /** Events that came after the payment window of their order. */
+  lateEventCount = 0;
   paidCount = 0;
   /** What should not have been answered, the first few. */
   readonly unexpected: string[] = [];

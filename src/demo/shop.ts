@@ -3,6 +3,8 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Turnstile } from './turnstile.ts';
 
 const TIMEOUT_MS = 15_000;
+/** Requests on their way at once. */
+const CONNECTIONS_MAX = 64;
 
 /** What the demo reads of any answer's JSON; the fields of the API's own documents. */
 export interface AnswerBody {
@@ -27,6 +29,12 @@ export interface Answer {
   ms: number;
 }
 
+export interface HoldRequest {
+  product_id: number;
+  qty: number;
+  buyer: string;
+}
+
 export interface PaymentEvent {
   order_id: string;
   reference: string;
@@ -38,7 +46,6 @@ interface Call {
   path: string;
   body?: unknown;
   key?: string;
-  isUrgent?: boolean;
   /** Hangs up so many milliseconds after sending. */
   hangUpMs?: number;
 }
@@ -65,48 +72,50 @@ export class Shop {
   readonly #base: string;
   readonly #agent: HttpAgent;
   readonly #request: typeof httpRequest;
-  readonly #turnstile: Turnstile;
+  readonly #turnstile = new Turnstile(CONNECTIONS_MAX);
 
-  /** `url` without a path; at most `connectionsMax` requests are on their way at once. */
-  constructor(url: string, connectionsMax: number) {
+  constructor(url: string) {
     const isTls = url.startsWith('https:');
     this.#base = url.replace(/\/+$/, '');
     // The last one used first: idle ones may be closed by the other side.
-    const options = { keepAlive: true, maxSockets: connectionsMax, scheduling: 'lifo' as const };
+    const options = {
+      keepAlive: true,
+      maxSockets: CONNECTIONS_MAX,
+      scheduling: 'lifo' as const,
+    };
     this.#agent = isTls ? new HttpsAgent(options) : new HttpAgent(options);
     this.#request = isTls ? httpsRequest : httpRequest;
-    this.#turnstile = new Turnstile(connectionsMax);
   }
 
-  takeHold(request: object, key: string, hangUpMs?: number): Promise<Answer> {
+  takeHold(request: HoldRequest, key: string, hangUpMs?: number): Promise<Answer> {
     const call = { method: 'POST', path: '/api/holds', body: request, key };
-    return this.#call(hangUpMs === undefined ? call : { ...call, hangUpMs });
+    return this.#call('door', hangUpMs === undefined ? call : { ...call, hangUpMs });
   }
 
   release(holdId: string): Promise<Answer> {
-    return this.#call({ method: 'DELETE', path: `/api/holds/${holdId}`, isUrgent: true });
+    return this.#call('checkout', { method: 'DELETE', path: `/api/holds/${holdId}` });
   }
 
   makeOrder(holdId: string, key: string): Promise<Answer> {
     const body = { hold_id: holdId };
-    return this.#call({ method: 'POST', path: '/api/orders', body, key, isUrgent: true });
+    return this.#call('checkout', { method: 'POST', path: '/api/orders', body, key });
   }
 
   deliver(event: PaymentEvent): Promise<Answer> {
     const path = '/api/payments/webhook';
-    return this.#call({ method: 'POST', path, body: event, isUrgent: true });
+    return this.#call('checkout', { method: 'POST', path, body: event });
   }
 
   product(id: number): Promise<Answer> {
-    return this.#call({ method: 'GET', path: `/api/products/${id}`, isUrgent: true });
+    return this.#call('checkout', { method: 'GET', path: `/api/products/${id}` });
   }
 
   close(): void {
     this.#agent.destroy();
   }
 
-  async #call(call: Call): Promise<Answer> {
-    await this.#turnstile.enter(call.isUrgent ?? false);
+  async #call(line: 'checkout' | 'door', call: Call): Promise<Answer> {
+    await this.#turnstile.enter(line);
     const startedAt = performance.now();
     try {
       const { status, body } = await this.#send(call).catch(() => NO_ANSWER);

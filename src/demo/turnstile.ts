@@ -22,29 +22,28 @@ class Line {
 }
 
 /**
- * Lets at most so many in at a time. Those who hold something already go before those who want
- * something: else a crowd at the door would keep orders waiting until their holds have run out.
+ * Lets at most so many in at a time. Who has something already goes before those who want
+ * something: else a long line at the door would keep orders waiting until their holds have run out.
  */
 export class Turnstile {
   #free: number;
-  readonly #urgent = new Line();
-  readonly #others = new Line();
+  readonly #lines = { checkout: new Line(), door: new Line() };
 
   constructor(placesMax: number) {
     this.#free = placesMax;
   }
 
   /** Resolves when there is a place; every caller must `leave` again. */
-  async enter(isUrgent: boolean): Promise<void> {
+  async enter(line: 'checkout' | 'door'): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;
       return;
     }
-    await new Promise<void>((admit) => (isUrgent ? this.#urgent : this.#others).push(admit));
+    await new Promise<void>((admit) => this.#lines[line].push(admit));
   }
 
   leave(): void {
-    const next = this.#urgent.shift() ?? this.#others.shift();
+    const next = this.#lines.checkout.shift() ?? this.#lines.door.shift();
     if (next) next();
     else this.#free += 1;
   }

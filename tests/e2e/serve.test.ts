@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runInShell } from '../support/curl.ts';
 import { type Answer, call, HoldfastProcess, holdfast } from '../support/process.ts';
 
 const STOCK = 100;
@@ -49,33 +48,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A machine without curl gets one that does what the four lines ask of it. */
-async function pathWithCurl(): Promise<string> {
-  const path = process.env.PATH ?? '';
-  const hasCurl = await promisify(execFile)('sh', ['-c', 'command -v curl']).catch(() => undefined);
-  if (hasCurl) return path;
-  const program = `#!${process.execPath}
-const args = process.argv.slice(2);
-const after = (flag) => args[args.indexOf(flag) + 1];
-const data = args.includes('-d') ? after('-d') : undefined;
-const target = args.find((arg) => arg.startsWith('http'));
-const [name, value] = (args.includes('-H') ? after('-H') : 'accept: */*').split(': ');
-fetch(target, { method: data ? 'POST' : 'GET', headers: { [name]: value }, body: data })
-  .then((response) => response.text())
-  .then((text) => process.stdout.write(text));
-`;
-  await writeFile(join(folder, 'curl'), program);
-  await chmod(join(folder, 'curl'), 0o755);
-  return `${folder}:${path}`;
-}
-
 test('the four lines that it prints buy the sample product, as printed', async () => {
   const lines = serve.stdout.split('\n').filter((line) => line.includes('curl -s'));
   expect(lines).toHaveLength(4);
-  const { stdout } = await promisify(execFile)('sh', ['-c', lines.join('\necho\n')], {
-    env: { PATH: await pathWithCurl() },
-  });
-  const answers = stdout.trim().split('\n');
+  const answers = (await runInShell(lines.join('\necho\n'), folder)).trim().split('\n');
   expect(JSON.parse(answers.at(0) ?? '')).toMatchObject({ total_stock: 100, available_stock: 100 });
   const paid = JSON.parse(answers.at(-1) ?? '');
   expect(paid).toMatchObject({ status: 'applied', order_status: 'paid' });

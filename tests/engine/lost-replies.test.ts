@@ -107,6 +107,25 @@ test('what is under way fails with its connection, not at its own deadline', asy
   troubled.redisWay.cut();
   await expect(holding).rejects.toThrow(/max retries|closed/);
   troubled.redisWay.set('pass');
+  expect(await again(() => hold(troubled, product))).toMatchObject({ status: 'held' });
+});
+
+test('connections that go silent without a word are given up and made again', async () => {
+  const product = await makeProduct(t, { totalStock: 100 });
+  const buy = async () => {
+    const { id } = await held(troubled, product);
+    return troubled.engine.order(id, '', seconds(3));
+  };
+  expect(await buy()).toMatchObject({ status: 'ordered' });
+  troubled.redisWay.swallow();
+  await expect(
+    troubled.engine.hold(
+      { items: [{ productId: product.id, qty: 1 }], buyer: '', key: '' },
+      seconds(PATIENCE_S),
+    ),
+  ).rejects.toThrow(Unavailable);
+  // TCP alone would take a quarter of an hour.
+  expect(await eventually(buy, 15_000)).toMatchObject({ status: 'ordered' });
 });
 
 test('a process that lost both servers still closes', async () => {

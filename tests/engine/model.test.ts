@@ -14,10 +14,12 @@ import { newWorld, steps } from './model/world.ts';
 const RUNS = Number(process.env.MODEL_RUNS ?? 25);
 const SEED = process.env.MODEL_SEED;
 const STEPS_MAX = 100;
-const LIMIT_MS = 120_000 + RUNS * 5_000;
+const LIMIT_MS = 60_000 + RUNS * 5_000;
 
 const parameters = {
   numRuns: RUNS,
+  // A failure is shrunk for as long as this leaves.
+  interruptAfterTimeLimit: LIMIT_MS - 30_000,
   ...(SEED === undefined ? {} : { seed: Number(SEED) }),
 };
 

@@ -10,6 +10,8 @@ export interface Way {
    * till then. `refuse`: new connections are closed at once.
    */
   set: (mode: Mode) => void;
+  /** Connections of now go silent for good, and nobody is told; new ones work. */
+  swallow: () => void;
   /** Breaks every connection; what was waiting is lost. */
   cut: () => void;
   close: () => Promise<void>;
@@ -20,17 +22,20 @@ export async function startWay(target: string): Promise<Way> {
   const url = new URL(target);
   const [host, port] = [url.hostname, Number(url.port)];
   const sockets = new Set<Socket>();
+  const swallowed = new WeakSet<Socket>();
   const waiting = new Set<() => void>();
   let mode: Mode = 'pass';
 
   const forward = (from: Socket, to: Socket, isAnswer: boolean) => {
     sockets.add(from);
     const kept: Buffer[] = [];
+    const isSwallowed = () => swallowed.has(from) || swallowed.has(to);
     const flush = () => {
       for (const chunk of kept.splice(0)) to.write(chunk);
     };
     waiting.add(flush);
     from.on('data', (chunk) => {
+      if (isSwallowed()) return;
       if (mode === 'stall' || (mode === 'mute' && isAnswer)) kept.push(chunk);
       else to.write(chunk);
     });
@@ -62,6 +67,9 @@ export async function startWay(target: string): Promise<Way> {
     set: (next) => {
       mode = next;
       if (mode === 'pass') for (const flush of waiting) flush();
+    },
+    swallow: () => {
+      for (const socket of sockets) swallowed.add(socket);
     },
     cut,
     close: async () => {

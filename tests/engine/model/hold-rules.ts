@@ -69,6 +69,7 @@ export function hold(ledger: Ledger, { lines, buyer, key }: Request & { do: 'hol
     payByMs: 0,
     reference: null,
     overdue: false,
+    maybeLate: false,
   };
   ledger.step(reservation, 'held');
   const accept = ({ id, deadlineMs }: Told) => {

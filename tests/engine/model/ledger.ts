@@ -54,6 +54,8 @@ export interface Reservation {
   reference: string | null;
   /** It ended by its deadline, and nobody need have noticed yet. */
   overdue: boolean;
+  /** Its last step may have come in time, or late with one step more: its answer fits both. */
+  maybeLate: boolean;
 }
 
 export interface Receipt {

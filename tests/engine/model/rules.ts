@@ -157,15 +157,17 @@ export function booksAfter(
   afterMs: number,
 ): { ledger: Ledger } | { expected: Answer[] } {
   const expected: Answer[] = [];
+  let fits: Ledger | undefined;
   for (const moment of [Number.NEGATIVE_INFINITY, ...ledger.deadlinesUntil(afterMs)]) {
     const after = ledger.copy();
     after.runOut(moment);
     const due = apply(after, request, lane);
-    if (isDeepStrictEqual(due.answer, answer)) {
-      if (told) due.accept?.(told);
-      return { ledger: after };
-    }
     expected.push(due.answer);
+    if (!isDeepStrictEqual(due.answer, answer)) continue;
+    if (told) due.accept?.(told);
+    const reservation = fits && 'id' in request && fits.reservations.get(request.id);
+    if (reservation) reservation.maybeLate = true;
+    fits ??= after;
   }
-  return { expected };
+  return fits ? { ledger: fits } : { expected };
 }

@@ -1,0 +1,17 @@
+import { apiMemory } from './api-memory.ts';
+import type { Case } from './case.ts';
+import { generatorCase } from './generator.ts';
+import { holds } from './holds.ts';
+import { reads } from './reads.ts';
+import { redisMemory } from './redis-memory.ts';
+import { soldOut } from './sold-out.ts';
+
+/** In the order of their sections. */
+export const CASES: readonly Case[] = [
+  generatorCase,
+  holds,
+  soldOut,
+  reads,
+  redisMemory,
+  apiMemory,
+];

@@ -1,0 +1,97 @@
+import { AuditFailed, type Bench } from '../contenders/contender.ts';
+import { Holdfast } from '../contenders/holdfast.ts';
+import type { Usage } from '../ipc.ts';
+import { getRequest, postRequest } from '../load/generator.ts';
+import { oneDigit, whole } from '../report.ts';
+import type { Case } from './case.ts';
+
+const MARKS = [500_000, 1_000_000, 1_500_000, 2_000_000];
+/** Short, so that holds come and go, and the stores stay small. */
+const HOLD_TTL_SECONDS = 5;
+const PLENTY = 1_000_000_000;
+const EXPIRED_MS_MAX = 60_000;
+
+const mib = (bytes: number) => bytes / 2 ** 20;
+
+// Two holds that are granted, two that are refused, one read: in turn on every connection.
+async function mixture(subject: Holdfast): Promise<{ requests: string[]; plenty: number }> {
+  const plenty = await subject.createProduct(PLENTY, HOLD_TTL_SECONDS);
+  const few = await subject.createProduct(0);
+  const granted = postRequest('/api/holds', { product_id: plenty, qty: 1, buyer: 'buyer-1' });
+  const refused = postRequest('/api/holds', { product_id: few, qty: 1, buyer: 'buyer-1' });
+  return {
+    requests: [granted, refused, granted, refused, getRequest(`/api/products/${plenty}`)],
+    plenty,
+  };
+}
+
+async function allBack(subject: Holdfast, productId: number): Promise<void> {
+  const giveUpAt = performance.now() + EXPIRED_MS_MAX;
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${subject.port}/api/products/${productId}`);
+    const { held } = (await answer.json()) as { held: number };
+    if (held === 0) return subject.settle();
+    if (performance.now() > giveUpAt) throw new AuditFailed(`${held} units did not come back`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+async function measure(bench: Bench, subject: Holdfast, connections: number, say: Say) {
+  const { requests, plenty } = await mixture(subject);
+  const marks: { requests: number; usage: Usage }[] = [];
+  let done = 0;
+  for (const mark of MARKS) {
+    const load = { port: subject.port, requests, connections, count: mark - done };
+    const { statuses } = await bench.generator.run(load);
+    const unexpected = Object.keys(statuses).filter((it) => !['200', '201', '409'].includes(it));
+    if (unexpected.length > 0) throw new AuditFailed(`answers ${JSON.stringify(statuses)}`);
+    done = mark;
+    await allBack(subject, plenty);
+    const usage = await subject.api.ask<Usage>('collectGarbage');
+    marks.push({ requests: mark, usage });
+    say(`${whole(mark)} requests: heap ${oneDigit(mib(usage.heapBytes))} MiB`);
+  }
+  return marks;
+}
+
+type Say = (line: string) => void;
+
+/** Whether the API's memory grows with the requests that it has answered. */
+export const apiMemory: Case = {
+  name: 'memory',
+  what: `heap of the API process over ${whole(MARKS.at(-1) ?? 0)} requests`,
+  isLong: true,
+  run: async (bench, { connections }, say) => {
+    const flags = [...bench.apiFlags, '--expose-gc'];
+    const subject = await Holdfast.open({ ...bench, apiFlags: flags }, 'together');
+    try {
+      const marks = await measure(bench, subject, connections, say);
+      const [first, last] = [marks[0], marks.at(-1)];
+      const growth = (last?.usage.heapBytes ?? 0) / (first?.usage.heapBytes ?? 0);
+      return {
+        title: 'Memory of the API process',
+        notes: [
+          'Heap after a forced collection, once all holds have run out. Of five requests two are ' +
+            `holds of ${HOLD_TTL_SECONDS} s, two are refused as sold out, one reads the product.`,
+        ],
+        head: ['requests', 'heap MiB', 'resident MiB'],
+        rows: marks.map(({ requests, usage }) => [
+          whole(requests),
+          oneDigit(mib(usage.heapBytes)),
+          whole(mib(usage.rssBytes)),
+        ]),
+        targets: [
+          {
+            what: 'heap at 2 million requests, against half a million',
+            measured: growth,
+            atMost: 1.05,
+            unit: 'x',
+          },
+        ],
+        json: marks,
+      };
+    } finally {
+      await subject.close();
+    }
+  },
+};

@@ -1,0 +1,12 @@
+import type { Bench } from '../contenders/contender.ts';
+import type { Report } from '../report.ts';
+import type { Plan } from '../rounds.ts';
+
+/** One table of the bench. */
+export interface Case {
+  name: string;
+  what: string;
+  /** Left out unless it is named: it takes minutes. */
+  isLong?: boolean;
+  run: (bench: Bench, plan: Plan, say: (line: string) => void) => Promise<Report>;
+}

@@ -1,0 +1,13 @@
+import { bare, rawHono } from '../contenders/baselines.ts';
+import { holdfast } from '../contenders/holdfast.ts';
+import { compare } from './compare.ts';
+
+/** `GET /api/products/{id}` with the stock of the moment. */
+export const reads = compare({
+  name: 'reads',
+  what: 'a product and its stock',
+  title: 'Product reads',
+  question: 'read',
+  contenders: [rawHono, bare, holdfast],
+  targets: () => [],
+});

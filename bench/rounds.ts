@@ -1,0 +1,148 @@
+import {
+  AuditFailed,
+  type Bench,
+  type Contender,
+  type Contestant,
+  type OwnCpu,
+  type Question,
+  type Task,
+} from './contenders/contender.ts';
+
+/** One contender in one round, or the medians of its rounds. CPU times are for one request. */
+export interface Figures {
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  apiUs: number;
+  writerUs: number;
+  redisUs: number;
+  mysqlUs: number;
+  generatorUs: number;
+  /** From the last answer until everything was stored. */
+  storedAfterMs: number;
+}
+
+/** What a contender reached. */
+export interface Result {
+  name: string;
+  what: string;
+  rounds: Figures[];
+  medians: Figures;
+}
+
+/** How a case is run. */
+export interface Plan {
+  rounds: number;
+  seconds: number;
+  connections: number;
+}
+
+interface Entrant {
+  contender: Contender;
+  contestant: Contestant;
+  task: Task;
+  answers: number;
+  rounds: Figures[];
+}
+
+const WARM_UP_SECONDS_MAX = 2;
+
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+function mediansOf(rounds: readonly Figures[]): Figures {
+  const names = Object.keys(rounds[0] ?? {}) as (keyof Figures)[];
+  const entries = names.map((name) => [name, median(rounds.map((round) => round[name]))]);
+  return Object.fromEntries(entries) as unknown as Figures;
+}
+
+type AllCpu = OwnCpu & { redisUs: number; mysqlUs: number | undefined };
+
+async function cpuSoFar({ servers }: Bench, contestant: Contestant): Promise<AllCpu> {
+  const own = await contestant.cpu();
+  return { ...own, redisUs: await servers.redisCpuUs(), mysqlUs: await servers.mysqlCpuUs() };
+}
+
+async function runOnce(bench: Bench, entrant: Entrant, connections: number, seconds: number) {
+  const { contestant, task, contender } = entrant;
+  const { port } = contestant;
+  const before = await cpuSoFar(bench, contestant);
+  const load = { port, requests: task.requests, connections, seconds };
+  const result = await bench.generator.run(load);
+  const answeredAt = performance.now();
+  await task.settle();
+  const storedAfterMs = performance.now() - answeredAt;
+  const after = await cpuSoFar(bench, contestant);
+  const { answers, statuses, elapsedMs, p50Ms, p99Ms } = result;
+  entrant.answers += answers;
+  if (statuses[task.status] !== answers) {
+    const said = JSON.stringify(statuses);
+    throw new AuditFailed(`${contender.name}: answers other than ${task.status}: ${said}`);
+  }
+  const each = (name: keyof AllCpu) => ((after[name] ?? 0) - (before[name] ?? 0)) / answers;
+  const figures: Figures = {
+    perSecond: (answers * 1_000) / elapsedMs,
+    p50Ms,
+    p99Ms,
+    apiUs: each('apiUs'),
+    writerUs: each('writerUs'),
+    redisUs: each('redisUs'),
+    mysqlUs: each('mysqlUs'),
+    generatorUs: result.cpuUs / answers,
+    storedAfterMs,
+  };
+  return figures;
+}
+
+/**
+ * Asks every contender the same, in turn, round after round, so that whatever else the machine does
+ * meets all of them. Throws `AuditFailed` when the stores do not say what the answers said.
+ */
+export async function runRounds(
+  bench: Bench,
+  contenders: readonly Contender[],
+  question: Question,
+  { rounds, seconds, connections }: Plan,
+): Promise<Result[]> {
+  const entrants: Entrant[] = [];
+  try {
+    for (const contender of contenders) {
+      const contestant = await contender.open(bench);
+      const task = await contestant.prepare(question);
+      const entrant = { contender, contestant, task, answers: 0, rounds: [] };
+      entrants.push(entrant);
+      await runOnce(bench, entrant, connections, Math.min(seconds, WARM_UP_SECONDS_MAX));
+    }
+    for (let round = 0; round < rounds; round += 1) {
+      for (const entrant of entrants) {
+        entrant.rounds.push(await runOnce(bench, entrant, connections, seconds));
+      }
+    }
+    for (const { task, answers } of entrants) await task.audit(answers);
+  } finally {
+    for (const { contestant } of entrants) await contestant.close();
+  }
+  return entrants.map(({ contender: { name, what }, rounds: measured }) => {
+    return { name, what, rounds: measured, medians: mediansOf(measured) };
+  });
+}
+
+/**
+ * Median of the ratios of the rounds: both sides of each met the same state of the machine. NaN
+ * where one of the two was not measured.
+ */
+export function ratio(
+  results: readonly Result[],
+  name: string,
+  against: string,
+  figure: (figures: Figures) => number,
+): number {
+  const figuresOf = (wanted: string) =>
+    results.find((it) => it.name === wanted)?.rounds.map(figure) ?? [];
+  const others = figuresOf(against);
+  return median(figuresOf(name).map((own, round) => own / (others[round] ?? Number.NaN)));
+}

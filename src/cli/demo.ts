@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto';
+import { styleText } from 'node:util';
+import { Command, InvalidArgumentError } from 'commander';
+import type { Holdfast } from '../compose.ts';
+import { type Config, readConfig } from '../config.ts';
+import { type DemoServers, runDemo } from '../demo/run.ts';
+import type { Plan } from '../demo/sale.ts';
+import { tell } from '../demo/tell.ts';
+import { Deadline } from '../domain/deadline.ts';
+import { readServersFile } from '../embedded/registry.ts';
+import { createLogger, type Logger } from '../log.ts';
+import { findServers, Unreachable, withHoldfast } from './connect.ts';
+import { printJson } from './output.ts';
+import { type Closer, closeAll, say, startHoldfast } from './start.ts';
+import { UsageError } from './usage.ts';
+
+const LIMIT_MS = 10_000;
+/** Short, so that units come back while somebody looks. */
+const HOLD_TTL_MS = 2_000;
+const PAY_TTL_MS = 3_000;
+/** Afterwards nobody can buy what the demo left over. */
+const SALE_ENDS_AFTER_MS = 3_600_000;
+const INTERRUPTED = 130;
+
+interface Options {
+  buyers: number;
+  stock: number;
+  seconds: number;
+  seed: number;
+  url?: string;
+  json?: boolean;
+}
+
+/** A Holdfast that sells, and a way to put a product into it. */
+interface Target {
+  url: string;
+  servers: DemoServers;
+  create: (make: (holdfast: Holdfast) => Promise<number>) => Promise<number>;
+}
+
+async function running(config: Config, url: string | undefined): Promise<Target | undefined> {
+  const published = config.redisUrl ? undefined : await readServersFile(config.dataDir);
+  const at = url ?? published?.http_url;
+  if (at === undefined) return undefined;
+  const servers = await findServers(config);
+  const healthy = await fetch(new URL('/healthz', at)).catch(() => undefined);
+  if (!healthy?.ok) throw new Unreachable(`no Holdfast answers at ${at}`);
+  say(`selling at the Holdfast that runs at ${at}`);
+  return { url: at, servers, create: (make) => withHoldfast(config, make) };
+}
+
+async function started(config: Config, log: Logger, closers: Closer[]): Promise<Target> {
+  const { redis_url: redisUrl = config.redisUrl, mysql_url: mysqlUrl = config.mysqlUrl } =
+    (await readServersFile(config.dataDir)) ?? {};
+  const roles = ['api', 'writer', 'expiry', 'reconciler'] as const;
+  const own: Config = { ...config, redisUrl, mysqlUrl, roles, host: '127.0.0.1', port: 0 };
+  const { holdfast, servers, url } = await startHoldfast(own, log, closers);
+  if (url === undefined) throw new Error('the API did not start');
+  say(`no Holdfast was running: this process sells at ${url} itself`);
+  return { url, servers, create: (make) => make(holdfast) };
+}
+
+async function createProduct({ engine }: Holdfast, stock: number, run: string): Promise<number> {
+  const limits = { maxPerHold: null, maxPerBuyer: null, lane: null };
+  const times = { startsAtMs: null, endsAtMs: Date.now() + SALE_ENDS_AFTER_MS };
+  const ttls = { holdTtlMs: HOLD_TTL_MS, payTtlMs: PAY_TTL_MS };
+  const price = { priceMinor: 4_900, currency: 'USD' };
+  const product = {
+    name: `Demo ${run}`,
+    totalStock: stock,
+    ...price,
+    ...limits,
+    ...times,
+    ...ttls,
+  };
+  return (await engine.admin.create(product, new Deadline(LIMIT_MS))).id;
+}
+
+async function sell(target: Target, options: Options): Promise<void> {
+  const { buyers, stock, seconds, seed } = options;
+  const run = randomUUID().slice(0, 8);
+  const productId = await target.create((holdfast) => createProduct(holdfast, stock, run));
+  const shown = await fetch(new URL(`/api/products/${productId}`, target.url));
+  if (!shown.ok) {
+    throw new UsageError(
+      `the Holdfast at ${target.url} uses other servers: set REDIS_URL and MYSQL_URL to its own`,
+    );
+  }
+  const ttls = { holdTtlMs: HOLD_TTL_MS, payTtlMs: PAY_TTL_MS };
+  const plan: Plan = { url: target.url, productId, buyers, stock, seconds, seed, run, ...ttls };
+  const report = await runDemo(plan, target.servers, process.stderr);
+  if (options.json) printJson(report);
+  else
+    process.stdout.write(
+      tell(report, (colour, text) => styleText(colour, text, { stream: process.stdout })),
+    );
+  if (!report.ok) process.exitCode = 1;
+}
+
+async function demo(options: Options): Promise<void> {
+  const config = readConfig(process.env);
+  // What the engine logs as usual would tear the picture apart.
+  const log = createLogger(process.env.LOG_LEVEL ? config.logLevel : 'warn');
+  const closers: Closer[] = [];
+  const stop = () => {
+    process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
+    void closeAll(closers, log).then(() => process.exit(INTERRUPTED));
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  try {
+    const target = (await running(config, options.url)) ?? (await started(config, log, closers));
+    await sell(target, options);
+  } finally {
+    await closeAll(closers, log);
+    process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop);
+  }
+}
+
+const whole = (min: number, max: number) => (text: string) => {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+};
+
+function webUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text).origin;
+  throw new InvalidArgumentError('Expected a URL such as http://127.0.0.1:3000.');
+}
+
+const HELP = `
+Buyers storm the shop over HTTP. Some abandon their hold, give it back, are refused by their bank,
+pay late, or never; payment events come twice, too late, and before their order; requests are
+repeated with the same Idempotency-Key. Units come back after ${HOLD_TTL_MS / 1_000} s (holds) and ${PAY_TTL_MS / 1_000} s (orders), and
+refused buyers with them. Then both stores are audited past the engine.
+
+It sells a product of its own at the Holdfast that runs in DATA_DIR, or at --url; where none runs,
+it starts one in this process, on the servers of REDIS_URL and MYSQL_URL or on private ones.
+
+Exit codes: 0 the books balance, 1 the audit has failed, 2 wrong usage, 3 a server cannot be reached
+
+Examples:
+  $ holdfast demo
+  $ holdfast demo --buyers 50000 --seconds 20
+  $ holdfast demo --buyers 200 --stock 20 --seconds 3 --seed 7   # the same buyers each time
+  $ holdfast demo --json | jq '{sold, oversold, drift}'
+  $ REDIS_URL=redis://cache:6379 MYSQL_URL=mysql://user:secret@db/shop \\
+      holdfast demo --url http://api:3000`;
+
+/** `holdfast demo`: a flash sale to look at, and the proof that its books balance. */
+export const demoCommand = (): Command =>
+  new Command('demo')
+    .description('run a flash sale against the running engine, and audit both stores')
+    .option('--buyers <number>', 'how many people want it', whole(1, 1_000_000), 5_000)
+    .option('--stock <units>', 'how many units there are', whole(1, 1_000_000), 500)
+    .option('--seconds <number>', 'how long refused buyers come back', whole(0, 3_600), 15)
+    .option('--seed <number>', 'decides what each buyer does', whole(0, 2 ** 32 - 1), 1)
+    .option('--url <url>', 'sell there, on the servers of REDIS_URL and MYSQL_URL', webUrl)
+    .option('--json', 'print the audit as JSON')
+    .addHelpText('after', HELP)
+    .action(demo);

@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ADMIN_TOKEN, appOn, clientOf } from '../http/support.ts';
+import { expectBooksBalance } from '../support/books.ts';
+import { makeProduct, startEngine, type TestEngine } from '../support/engine.ts';
+import { projectFile } from '../support/project.ts';
+
+interface Request {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  body: string;
+}
+
+let engine: TestEngine;
+let text: string;
+
+beforeAll(async () => {
+  engine = await startEngine();
+  text = await projectFile('requests.http');
+});
+afterAll(async () => {
+  await expectBooksBalance(engine);
+  await engine.stop();
+});
+
+/** The requests of the file, with their variables as they stand there. */
+function requestsOf(file: string): Request[] {
+  const parts = file.split(/^###.*\n/m).slice(1);
+  return parts.map((part) => {
+    const [head = '', body = ''] = part.trim().split('\n\n');
+    const [line = '', ...headerLines] = head.split('\n');
+    const [, method = '', path = ''] = /^([A-Z]+) \{\{url\}\}(\S+)$/.exec(line) ?? [];
+    const headers = Object.fromEntries(headerLines.map((header) => header.split(': ')));
+    return { method, path, headers, body };
+  });
+}
+
+const filled = (template: string, variables: Record<string, string>) =>
+  template.replaceAll(/\{\{(\w+)\}\}/g, (_, name) => variables[name] ?? `no variable ${name}`);
+
+test('every request of requests.http is in the OpenAPI document, and every call is there', async () => {
+  const { body } = await clientOf(appOn(engine)).get('/openapi.json');
+  const described = Object.entries(body.paths as Record<string, object>).flatMap(
+    ([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const requested = requestsOf(text).map(
+    ({ method, path }) =>
+      `${method} ${path.replace('{{product_id}}', '{id}').replaceAll(/\{\{(\w+)\}\}/g, '{$1}')}`,
+  );
+  expect(new Set(requested)).toEqual(new Set(described));
+});
+
+test('sent from top to bottom, with the ids put in, every request succeeds', async () => {
+  const client = clientOf(appOn(engine));
+  const declared = [...text.matchAll(/^@(\w+) = (.+)$/gm)].map(([, name, value]) => [name, value]);
+  const variables: Record<string, string> = Object.fromEntries(declared);
+  variables.admin_token = ADMIN_TOKEN;
+  variables.product_id = String((await makeProduct(engine)).id);
+  const requests = requestsOf(text);
+  expect(requests.length).toBeGreaterThan(0);
+  for (const { method, path, headers, body: template } of requests) {
+    const target = filled(path, variables);
+    const sent = template === '' ? undefined : filled(template, variables);
+    const authorization = filled(headers.Authorization ?? '', variables);
+    const { status, body } = await client.raw(method, target, sent, {
+      ...headers,
+      Authorization: authorization,
+    });
+    expect(status, `${method} ${target}: ${JSON.stringify(body)}`).toBeOneOf([200, 201]);
+    if (body.hold_id) variables.hold_id = String(body.hold_id);
+    if (body.order_id) variables.order_id = String(body.order_id);
+    if (path === '/api/admin/products') variables.product_id = String(body.id);
+  }
+});
