@@ -32,7 +32,7 @@ function positive(text: string): number {
   return number;
 }
 
-const names = (text: string) => text.split(';').map((name) => name.trim());
+const names = (text: string) => text.split(',').map((name) => name.trim());
 
 function casesOf(text: string): Case[] {
   return text.split(',').map((name) => {
@@ -53,11 +53,7 @@ const command = new Command('npm run bench --')
   .option('--json', 'print JSON for machines')
   .option('--write', 'write the tables into docs/performance.md')
   .option('--profile <folder>', 'write V8 CPU profiles of the APIs there; figures suffer')
-  .option(
-    '--contenders <names>',
-    'only these, by semicolons, as the first column names them',
-    names,
-  )
+  .option('--contenders <names>', 'only these, by commas, as the first column names them', names)
   .option('--against <folder>', 'measure Holdfast of another checkout too, compiled there')
   .addHelpText(
     'after',
@@ -88,6 +84,15 @@ async function runCases(bench: Bench, options: Options, footer: (name: string) =
   return json;
 }
 
+// Servers and folders go away on Ctrl-C too.
+function interrupted(): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM']) {
+      process.once(signal, () => reject(new Error(`${signal}: nothing was measured`)));
+    }
+  });
+}
+
 async function main(): Promise<void> {
   const options = command.parse().opts<Options>();
   const profile = options.profile && resolve(options.profile);
@@ -105,7 +110,7 @@ async function main(): Promise<void> {
     const wants = (name: string) => contenders?.includes(name) ?? true;
     const against = options.against && pathToFileURL(`${resolve(options.against)}/`).href;
     const bench: Bench = { servers, generator, apiFlags, wants, against };
-    const json = await runCases(bench, options, footer);
+    const json = await Promise.race([runCases(bench, options, footer), interrupted()]);
     if (options.json) process.stdout.write(`${JSON.stringify({ machine, ...json }, null, 2)}\n`);
   } finally {
     await generator.stop();
@@ -125,3 +130,5 @@ try {
     process.exitCode = 1;
   }
 }
+// An API that was interrupted would keep this process; without it, the API ends by itself.
+process.exit();

@@ -38,18 +38,24 @@ async function processCpuUs(pid: number | undefined): Promise<number | undefined
   return fields && (Number(fields[11]) + Number(fields[12])) * US_PER_TICK;
 }
 
-async function openStores(
-  redisUrl: string,
-  mysqlUrl: string,
-  redisDatabase: number,
-): Promise<Stores> {
-  const name = `bench_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
-  const ownRedisUrl = new URL(`/${redisDatabase}`, redisUrl).href;
-  const redis = new Redis(ownRedisUrl);
-  if ((await redis.dbsize()) > 0) {
+/** Redis has 16 databases unless told otherwise. The last ones are the least likely to be used. */
+const REDIS_DATABASES = [15, 14, 13, 12, 11, 10, 9, 8];
+
+// Taken ones are kept in `taken`. What is not empty is somebody else's.
+async function emptyRedis(redisUrl: string, taken: Set<number>): Promise<[string, Redis, number]> {
+  for (const database of REDIS_DATABASES.filter((it) => !taken.has(it))) {
+    taken.add(database);
+    const url = new URL(`/${database}`, redisUrl).href;
+    const redis = new Redis(url);
+    if ((await redis.dbsize()) === 0) return [url, redis, database];
     redis.disconnect();
-    throw new Error(`${ownRedisUrl} is not empty: the bench empties the databases that it uses`);
   }
+  throw new Error(`no Redis database is empty among ${REDIS_DATABASES.join(', ')}`);
+}
+
+async function openStores(redisUrl: string, mysqlUrl: string, taken: Set<number>): Promise<Stores> {
+  const name = `bench_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
+  const [ownRedisUrl, redis, database] = await emptyRedis(redisUrl, taken);
   const admin = await mysql.createConnection({ uri: mysqlUrl });
   await admin.query(`CREATE DATABASE ${name}`);
   const ownMysqlUrl = mysqlUrl.replace(/\/[^/]*$/, `/${name}`);
@@ -65,6 +71,7 @@ async function openStores(
       await admin.end();
       await redis.flushdb();
       redis.disconnect();
+      taken.delete(database);
     },
   };
 }
@@ -91,13 +98,10 @@ export async function openServers(dataDir: string, say: (line: string) => void):
   const mysqlUrl = embedded?.mysqlUrl ?? String(MYSQL_URL);
   const pid = embedded && (await readServersFile(dataDir))?.mysql_pid;
   const redis = new Redis(redisUrl);
-  let databases = 0;
+  const taken = new Set<number>();
   return {
     versions: await versionsOf(redis, mysqlUrl),
-    stores: () => {
-      databases += 1;
-      return openStores(redisUrl, mysqlUrl, databases);
-    },
+    stores: () => openStores(redisUrl, mysqlUrl, taken),
     redisCpuUs: async () => {
       const cpu = parseInfo(await redis.info('cpu'));
       const seconds = Number(cpu.get('used_cpu_user')) + Number(cpu.get('used_cpu_sys'));

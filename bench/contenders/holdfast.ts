@@ -153,8 +153,8 @@ const contender = (name: string, what: string, roles: 'together' | 'apart'): Con
   what,
   open: (bench) => Holdfast.open(bench, roles),
   inCheckout: (checkout) => ({
-    name: `${name} (other)`,
-    what: 'the same of the other checkout',
+    name: `${name} of the other`,
+    what: 'the same, compiled in the other checkout',
     open: (bench) => Holdfast.open(bench, roles, checkout),
   }),
 });
@@ -168,7 +168,7 @@ export const holdfast = contender(
 
 /** The same, with the writer, expiry and the reconciler in a process of their own. */
 export const holdfastApart = contender(
-  'Holdfast, writer apart',
+  'Holdfast (writer apart)',
   'the API in one process, the other roles in a second one',
   'apart',
 );

@@ -16,8 +16,7 @@ import { UsageError } from './usage.ts';
 
 const LIMIT_MS = 10_000;
 /** Short, so that units come back while somebody looks. */
-const HOLD_TTL_MS = 2_000;
-const PAY_TTL_MS = 3_000;
+const TTLS = { holdTtlMs: 2_000, payTtlMs: 3_000 };
 /** Afterwards nobody can buy what the demo left over. */
 const SALE_ENDS_AFTER_MS = 3_600_000;
 const INTERRUPTED = 130;
@@ -60,40 +59,42 @@ async function started(config: Config, log: Logger, closers: Closer[]): Promise<
   return { url, servers, create: (make) => make(holdfast) };
 }
 
-async function createProduct({ engine }: Holdfast, stock: number, run: string): Promise<number> {
+async function createProduct(
+  { engine }: Holdfast,
+  name: string,
+  totalStock: number,
+): Promise<number> {
   const limits = { maxPerHold: null, maxPerBuyer: null, lane: null };
   const times = { startsAtMs: null, endsAtMs: Date.now() + SALE_ENDS_AFTER_MS };
-  const ttls = { holdTtlMs: HOLD_TTL_MS, payTtlMs: PAY_TTL_MS };
   const price = { priceMinor: 4_900, currency: 'USD' };
-  const product = {
-    name: `Demo ${run}`,
-    totalStock: stock,
-    ...price,
-    ...limits,
-    ...times,
-    ...ttls,
-  };
+  const product = { name, totalStock, ...price, ...limits, ...times, ...TTLS };
   return (await engine.admin.create(product, new Deadline(LIMIT_MS))).id;
 }
 
-async function sell(target: Target, options: Options): Promise<void> {
+/** Fails unless the shop shows this very product: it may be on other servers. */
+async function checkShop(url: string, productId: number, name: string): Promise<void> {
+  const shown = await fetch(new URL(`/api/products/${productId}`, url));
+  const product = (await shown.json()) as { name?: string };
+  if (shown.ok && product.name === name) return;
+  throw new UsageError(
+    `the Holdfast at ${url} uses other servers: set REDIS_URL and MYSQL_URL to its own`,
+  );
+}
+
+async function sell({ url, servers, create }: Target, options: Options): Promise<void> {
   const { buyers, stock, seconds, seed } = options;
   const run = randomUUID().slice(0, 8);
-  const productId = await target.create((holdfast) => createProduct(holdfast, stock, run));
-  const shown = await fetch(new URL(`/api/products/${productId}`, target.url));
-  if (!shown.ok) {
-    throw new UsageError(
-      `the Holdfast at ${target.url} uses other servers: set REDIS_URL and MYSQL_URL to its own`,
-    );
-  }
-  const ttls = { holdTtlMs: HOLD_TTL_MS, payTtlMs: PAY_TTL_MS };
-  const plan: Plan = { url: target.url, productId, buyers, stock, seconds, seed, run, ...ttls };
-  const report = await runDemo(plan, target.servers, process.stderr);
+  const name = `Demo ${run}`;
+  const productId = await create((holdfast) => createProduct(holdfast, name, stock));
+  await checkShop(url, productId, name);
+  const plan: Plan = { url, productId, buyers, stock, seconds, seed, run, ...TTLS };
+  const report = await runDemo(plan, servers, process.stderr);
   if (options.json) printJson(report);
-  else
-    process.stdout.write(
-      tell(report, (colour, text) => styleText(colour, text, { stream: process.stdout })),
-    );
+  else {
+    const paint = (colour: 'green' | 'red', text: string) =>
+      styleText(colour, text, { stream: process.stdout });
+    process.stdout.write(tell(report, paint));
+  }
   if (!report.ok) process.exitCode = 1;
 }
 
@@ -130,7 +131,7 @@ function webUrl(text: string): string {
 const HELP = `
 Buyers storm the shop over HTTP. Some abandon their hold, give it back, are refused by their bank,
 pay late, or never; payment events come twice, too late, and before their order; requests are
-repeated with the same Idempotency-Key. Units come back after ${HOLD_TTL_MS / 1_000} s (holds) and ${PAY_TTL_MS / 1_000} s (orders), and
+repeated with the same Idempotency-Key. Units come back after ${TTLS.holdTtlMs / 1_000} s (holds) and ${TTLS.payTtlMs / 1_000} s (orders), and
 refused buyers with them. Then both stores are audited past the engine.
 
 It sells a product of its own at the Holdfast that runs in DATA_DIR, or at --url; where none runs,

@@ -129,7 +129,8 @@ export class World {
   }
 
   async #waitForNextDeadline(model: Model): Promise<void> {
-    const next = model.ledger.deadlinesUntil(Date.now() + LONG_MS / 2)[0];
+    const soonMs = (await redisNowMs(this.#t.redis)) + LONG_MS / 2;
+    const next = model.ledger.deadlinesUntil(soonMs)[0];
     if (next === undefined) return;
     await redisTimeAfter(this.#t.redis, next);
     model.ledger.runOut(await redisNowMs(this.#t.redis));
@@ -160,12 +161,14 @@ export class World {
     }
   }
 
-  /** Returns once the engine has brought every overdue unit back. */
+  /** Returns once nothing runs out any more, and every overdue unit is back. */
   async settled(model: Model): Promise<void> {
-    await eventually(async () => {
-      model.ledger.runOut(await redisNowMs(this.#t.redis));
-      await this.#compare(model, 'exactly');
-    });
+    const { redis } = this.#t;
+    const soonMs = (await redisNowMs(redis)) + LONG_MS / 2;
+    const last = model.ledger.deadlinesUntil(soonMs).at(-1);
+    if (last !== undefined) await redisTimeAfter(redis, last);
+    model.ledger.runOut(await redisNowMs(redis));
+    await eventually(() => this.#compare(model, 'exactly'));
   }
 }
 
