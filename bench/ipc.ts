@@ -1,4 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { Session } from 'node:inspector/promises';
+import { dirname } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /** What a parent asks and what a child answers, over Node's own channel. */
 interface Question {
@@ -32,13 +37,9 @@ export class Child {
   >();
   #lastId = 0;
 
-  /** `nodeFlags` come on top of those of this process, which carry the TypeScript loader. */
-  constructor(module: URL, nodeFlags: readonly string[] = [], environment = {}) {
-    this.#process = fork(module, {
-      execArgv: [...process.execArgv, ...nodeFlags],
-      env: { ...process.env, ...environment },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+  constructor(module: URL) {
+    // Node's own flags are inherited, and with them the TypeScript loader.
+    this.#process = fork(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#process.on('message', (answer: Answer) => this.#take(answer));
     this.#ended = new Promise((resolve) => {
       this.#process.on('exit', (code, signal) => {
@@ -60,6 +61,15 @@ export class Child {
 
   usage(): Promise<Usage> {
     return this.ask('usage');
+  }
+
+  /** Starts a V8 CPU profile; `saveProfile` ends it. */
+  startProfile(): Promise<void> {
+    return this.ask('startProfile');
+  }
+
+  saveProfile(file: string): Promise<void> {
+    return this.ask('saveProfile', file);
   }
 
   /** Lets the child close what it opened, and ends it when that takes too long. */
@@ -90,16 +100,33 @@ function usage(): Usage {
 
 // Twice: the first collection may leave what a finalizer still had to let go.
 async function collectGarbage(): Promise<Usage> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
   for (let time = 0; time < 2; time += 1) {
-    globalThis.gc?.();
+    collect();
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return usage();
 }
 
+const inspector = new Session();
+
+async function startProfile(): Promise<void> {
+  inspector.connect();
+  await inspector.post('Profiler.enable');
+  await inspector.post('Profiler.start');
+}
+
+async function saveProfile(file: string): Promise<void> {
+  const { profile } = await inspector.post('Profiler.stop');
+  inspector.disconnect();
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, JSON.stringify(profile));
+}
+
 /** Answers the parent until it hangs up; then closes and ends this process. */
 export function answerParent(answers: Answers, close: () => Promise<void> = async () => {}): void {
-  const all: Answers = { usage, collectGarbage, ...answers };
+  const all: Answers = { usage, collectGarbage, startProfile, saveProfile, ...answers };
   const answer = async ({ id, what, with: value }: Question): Promise<Answer> => {
     try {
       return { id, value: await all[what]?.(value) };

@@ -95,21 +95,20 @@ function interrupted(): Promise<never> {
 
 async function main(): Promise<void> {
   const options = command.parse().opts<Options>();
-  const profile = options.profile && resolve(options.profile);
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
   const servers = await openServers(folder, say);
   const generator = new Generator();
   try {
     const machine = describeMachine({ versions: servers.versions });
     say(machine);
-    const apiFlags = profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : [];
+    const profiles = options.profile && resolve(options.profile);
     const footer = (name: string) =>
       `Measured on ${machine}, ${new Date().toISOString().slice(0, 10)}, by ` +
       `\`npm run bench -- --write --only ${name}\`.`;
     const { contenders } = options;
     const wants = (name: string) => contenders?.includes(name) ?? true;
     const against = options.against && pathToFileURL(`${resolve(options.against)}/`).href;
-    const bench: Bench = { servers, generator, apiFlags, wants, against };
+    const bench: Bench = { servers, generator, profiles, wants, against };
     const json = await Promise.race([runCases(bench, options, footer), interrupted()]);
     if (options.json) process.stdout.write(`${JSON.stringify({ machine, ...json }, null, 2)}\n`);
   } finally {

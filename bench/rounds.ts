@@ -1,9 +1,9 @@
+import { join } from 'node:path';
 import {
   AuditFailed,
   type Bench,
   type Contender,
   type Contestant,
-  type OwnCpu,
   type Question,
   type Task,
 } from './contenders/contender.ts';
@@ -60,11 +60,42 @@ function mediansOf(rounds: readonly Figures[]): Figures {
   return Object.fromEntries(entries) as unknown as Figures;
 }
 
-type AllCpu = OwnCpu & { redisUs: number; mysqlUs: number | undefined };
+interface Cpu {
+  apiUs: number;
+  writerUs: number | undefined;
+  redisUs: number;
+  mysqlUs: number | undefined;
+}
 
-async function cpuSoFar({ servers }: Bench, contestant: Contestant): Promise<AllCpu> {
-  const own = await contestant.cpu();
-  return { ...own, redisUs: await servers.redisCpuUs(), mysqlUs: await servers.mysqlCpuUs() };
+async function cpuSoFar({ servers }: Bench, { api, writer }: Contestant): Promise<Cpu> {
+  return {
+    apiUs: (await api.usage()).cpuUs,
+    writerUs: (await writer?.usage())?.cpuUs,
+    redisUs: await servers.redisCpuUs(),
+    mysqlUs: await servers.mysqlCpuUs(),
+  };
+}
+
+const profileName = (...words: string[]) =>
+  `${words.join(' ').replaceAll(/[^A-Za-z0-9]+/g, '-')}.cpuprofile`;
+
+// Profiles of the rounds alone, without the start and the warm-up.
+async function profiled(
+  profiles: string | undefined,
+  question: Question,
+  entrants: readonly Entrant[],
+  work: () => Promise<void>,
+): Promise<void> {
+  if (profiles === undefined) return work();
+  const children = entrants.flatMap(({ contender: { name }, contestant: { api, writer } }) => [
+    { child: api, file: join(profiles, profileName(question, name, 'api')) },
+    ...(writer
+      ? [{ child: writer, file: join(profiles, profileName(question, name, 'writer')) }]
+      : []),
+  ]);
+  for (const { child } of children) await child.startProfile();
+  await work();
+  for (const { child, file } of children) await child.saveProfile(file);
 }
 
 async function runOnce(bench: Bench, entrant: Entrant, connections: number, seconds: number) {
@@ -83,7 +114,7 @@ async function runOnce(bench: Bench, entrant: Entrant, connections: number, seco
     const said = JSON.stringify(statuses);
     throw new AuditFailed(`${contender.name}: answers other than ${task.status}: ${said}`);
   }
-  const each = (name: keyof AllCpu) => ((after[name] ?? 0) - (before[name] ?? 0)) / answers;
+  const each = (name: keyof Cpu) => ((after[name] ?? 0) - (before[name] ?? 0)) / answers;
   const figures: Figures = {
     perSecond: (answers * 1_000) / elapsedMs,
     p50Ms,
@@ -117,11 +148,13 @@ export async function runRounds(
       entrants.push(entrant);
       await runOnce(bench, entrant, connections, Math.min(seconds, WARM_UP_SECONDS_MAX));
     }
-    for (let round = 0; round < rounds; round += 1) {
-      for (const entrant of entrants) {
-        entrant.rounds.push(await runOnce(bench, entrant, connections, seconds));
+    await profiled(bench.profiles, question, entrants, async () => {
+      for (let round = 0; round < rounds; round += 1) {
+        for (const entrant of entrants) {
+          entrant.rounds.push(await runOnce(bench, entrant, connections, seconds));
+        }
       }
-    }
+    });
     for (const { task, answers } of entrants) await task.audit(answers);
   } finally {
     for (const { contestant } of entrants) await contestant.close();

@@ -62,8 +62,7 @@ export const apiMemory: Case = {
   what: `heap of the API process over ${whole(MARKS.at(-1) ?? 0)} requests`,
   isLong: true,
   run: async (bench, { connections }, say) => {
-    const flags = [...bench.apiFlags, '--expose-gc'];
-    const subject = await Holdfast.open({ ...bench, apiFlags: flags }, 'together');
+    const subject = await Holdfast.open(bench, 'together');
     try {
       const marks = await measure(bench, subject, connections, say);
       const [first, last] = [marks[0], marks.at(-1)];

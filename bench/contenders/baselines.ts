@@ -4,17 +4,16 @@ import { type ApiSettings, SOLD_OUT_PRODUCT } from '../api/settings.ts';
 import { Child } from '../ipc.ts';
 import { getRequest, postRequest } from '../load/generator.ts';
 import type { Stores } from '../servers.ts';
-import { type Bench, type Contender, mustBe, type Question, type Task } from './contender.ts';
+import { type Contender, mustBe, type Question, type Task } from './contender.ts';
 
 const apiProcess = new URL('../api/process.ts', import.meta.url);
 const GRANTED_PRODUCT = 1;
 const PLENTY = 1_000_000_000;
 
-async function start(bench: Bench, settings: Partial<ApiSettings>) {
-  const api = new Child(apiProcess, bench.apiFlags);
+async function start(settings: Partial<ApiSettings>) {
+  const api = new Child(apiProcess);
   const port = await api.ask<number>('start', settings);
-  const cpu = async () => ({ apiUs: (await api.usage()).cpuUs });
-  return { api, port, cpu };
+  return { api, port };
 }
 
 const nothing = async () => {};
@@ -31,12 +30,12 @@ function requestsOf(question: Question): Pick<Task, 'requests' | 'status'> {
 const withoutStore = (kind: ApiSettings['kind'], name: string, what: string): Contender => ({
   name,
   what,
-  open: async (bench) => {
-    const { api, port, cpu } = await start(bench, { kind });
+  open: async () => {
+    const { api, port } = await start({ kind });
     const prepare = async (question: Question): Promise<Task> => {
       return { ...requestsOf(question), settle: nothing, audit: nothing };
     };
-    return { port, cpu, prepare, close: () => api.stop() };
+    return { port, api, prepare, close: () => api.stop() };
   },
 });
 
@@ -64,7 +63,7 @@ export const rowLock: Contender = {
       "INSERT INTO row_lock_products VALUES (?, 12900, 'USD', ?, 0), (?, 12900, 'USD', 0, 0)",
       [GRANTED_PRODUCT, PLENTY, SOLD_OUT_PRODUCT],
     );
-    const { api, port, cpu } = await start(bench, { kind: 'row-lock', mysqlUrl: stores.mysqlUrl });
+    const { api, port } = await start({ kind: 'row-lock', mysqlUrl: stores.mysqlUrl });
     const prepare = async (question: Question): Promise<Task> => ({
       ...requestsOf(question),
       settle: nothing,
@@ -74,6 +73,6 @@ export const rowLock: Contender = {
       await api.stop();
       await stores.close();
     };
-    return { port, cpu, prepare, close };
+    return { port, api, prepare, close };
   },
 };

@@ -1,3 +1,4 @@
+import type { Child } from '../ipc.ts';
 import type { Generator } from '../load/generator.ts';
 import type { Servers } from '../servers.ts';
 
@@ -8,8 +9,8 @@ export type Question = 'hold' | 'sold-out' | 'read';
 export interface Bench {
   servers: Servers;
   generator: Generator;
-  /** Flags of Node for each API, such as those of a CPU profile. */
-  apiFlags: readonly string[];
+  /** Folder for CPU profiles of what is measured, if they are wanted. */
+  profiles: string | undefined;
   /** Whether a comparison is to have this contender. */
   wants: (name: string) => boolean;
   /** Another compiled checkout of Holdfast, as a URL, that stands beside this one. */
@@ -27,18 +28,13 @@ export interface Task {
   audit: (accepted: number) => Promise<void>;
 }
 
-/** CPU time so far in microseconds, of the processes that belong to one contender alone. */
-export interface OwnCpu {
-  apiUs: number;
-  /** Only where the writer is a process of its own. */
-  writerUs?: number;
-}
-
 /** An API that is up, with the stores it needs. */
 export interface Contestant {
-  port: number;
+  readonly port: number;
+  readonly api: Child;
+  /** Only where the writer is a process of its own. */
+  readonly writer?: Child | undefined;
   prepare: (question: Question) => Promise<Task>;
-  cpu: () => Promise<OwnCpu>;
   close: () => Promise<void>;
 }
 

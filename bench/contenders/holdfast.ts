@@ -32,7 +32,7 @@ export class Holdfast implements Contestant {
   readonly port: number;
   readonly stores: Stores;
   readonly api: Child;
-  readonly #writer: Child | undefined;
+  readonly writer: Child | undefined;
   readonly #bench: Bench;
 
   constructor(bench: Bench, stores: Stores, api: Child, port: number, writer: Child | undefined) {
@@ -40,7 +40,7 @@ export class Holdfast implements Contestant {
     this.stores = stores;
     this.api = api;
     this.port = port;
-    this.#writer = writer;
+    this.writer = writer;
   }
 
   static async open(
@@ -52,9 +52,9 @@ export class Holdfast implements Contestant {
     await migrateDatabase(stores.mysqlUrl);
     const { redisUrl, mysqlUrl } = stores;
     const settings = { kind: 'holdfast', redisUrl, mysqlUrl, checkout };
-    const writer = roles === 'apart' ? new Child(apiProcess, bench.apiFlags) : undefined;
+    const writer = roles === 'apart' ? new Child(apiProcess) : undefined;
     await writer?.ask('start', { ...settings, roles: ROLES_BUT_API });
-    const api = new Child(apiProcess, bench.apiFlags);
+    const api = new Child(apiProcess);
     const port = await api.ask<number>('start', {
       ...settings,
       roles: roles === 'apart' ? 'api' : ALL_ROLES,
@@ -128,15 +128,9 @@ export class Holdfast implements Contestant {
     if (accepted > stock) throw new AuditFailed(`holdfast: oversold by ${accepted - stock}`);
   }
 
-  async cpu() {
-    const api = await this.api.usage();
-    const writer = await this.#writer?.usage();
-    return { apiUs: api.cpuUs, ...(writer ? { writerUs: writer.cpuUs } : {}) };
-  }
-
   async close(): Promise<void> {
     await this.api.stop();
-    await this.#writer?.stop();
+    await this.writer?.stop();
     await this.stores.close();
   }
 

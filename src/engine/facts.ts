@@ -7,7 +7,9 @@ import { Unavailable } from '../domain/unavailable.ts';
 import type { Facts, Missing } from '../redis/bindings/common.ts';
 import type { EngineParts } from './parts.ts';
 
-const LOOK_EVERY_MS = 20;
+/** The first pause between two looks; each one after it is twice as long, up to the largest. */
+const LOOK_AFTER_MS = 20;
+const LOOK_AFTER_MAX_MS = 250;
 
 /**
  * MySQL's word on a reservation that Redis does not know, once its rows have reached `position` of
@@ -21,13 +23,13 @@ export async function factsAt(
   deadline: Deadline,
 ): Promise<ReservationFacts> {
   const [epoch, sequence] = position === '' ? [undefined, -1] : position.split('-').map(Number);
-  for (;;) {
+  for (let pauseMs = LOOK_AFTER_MS; ; pauseMs = Math.min(2 * pauseMs, LOOK_AFTER_MAX_MS)) {
     const facts = await query(deadline, 'reservation', readFacts(database, lane, id));
     const isSameEpoch = facts && (epoch === undefined || facts.epoch === epoch);
     if (isSameEpoch && facts.sequence >= (sequence ?? 0)) return facts;
     if (deadline.passed()) throw new Unavailable(`MySQL has not reached ${position} in time`);
     ring(lane);
-    await pause(LOOK_EVERY_MS);
+    await pause(pauseMs);
   }
 }
 
@@ -48,7 +50,7 @@ export async function withFacts<R extends { status: string }>(
     if (reply.status !== 'missing') return reply as Exclude<R, Missing>;
     if (deadline.passed()) throw new Unavailable('the reservation is changing; no time left');
     // With facts and still missing: it ended in the meantime, which MySQL will tell.
-    if (facts) await pause(LOOK_EVERY_MS);
+    if (facts) await pause(LOOK_AFTER_MS);
     const { position } = reply as Missing;
     const { epoch, record } = await factsAt(parts, lane, id, position, deadline);
     if (!record) return undefined;

@@ -47,7 +47,7 @@ export async function readOverview(
   // All at once: whichever fails first, none may fail unheard afterwards.
   const [receipts, list, found] = await Promise.all([
     query(deadline, 'receipts', countReceipts(parts.database)),
-    products.list(deadline),
+    products.list(deadline, true),
     Promise.all(lanes),
   ]);
   return {

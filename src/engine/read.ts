@@ -34,6 +34,8 @@ function parseProduct(id: number, lane: number, fields: ProductFields): Product 
   };
 }
 
+class LaneClosed extends Unavailable {}
+
 /** Products of a lane that were asked for in one turn of the event loop. */
 interface Turn {
   ids: Set<number>;
@@ -73,7 +75,8 @@ export class Products {
     return products.get(id);
   }
 
-  async list(deadline: Deadline): Promise<Product[]> {
+  /** All products; those of a closed lane are left out where `skipsClosed` says so. */
+  async list(deadline: Deadline, skipsClosed = false): Promise<Product[]> {
     const catalog = await this.#redis(deadline, this.#parts.link.redis.hgetall(CATALOG_KEY));
     const idsByLane = new Map<number, number[]>();
     for (const [id, lane] of Object.entries(catalog)) {
@@ -85,7 +88,10 @@ export class Products {
     for (const [lane, ids] of idsByLane) {
       for (let first = 0; first < ids.length; first += PRODUCTS_PER_CALL) {
         const some = ids.slice(first, first + PRODUCTS_PER_CALL);
-        const found = await this.#redis(deadline, this.#readLane(lane, some));
+        const found = await this.#redis(deadline, this.#readLane(lane, some)).catch((error) => {
+          if (skipsClosed && error instanceof LaneClosed) return [];
+          throw error;
+        });
         for (const product of found) if (product) products.push(product);
       }
     }
@@ -117,7 +123,7 @@ export class Products {
   async #readLane(lane: number, ids: number[]): Promise<(Product | undefined)[]> {
     const { redis } = this.#parts.link;
     const reply = await readProductsScript.run(redis, laneKey(lane), { productIds: ids });
-    if (reply.status === 'closed') throw new Unavailable(`lane ${lane} is closed`);
+    if (reply.status === 'closed') throw new LaneClosed(`lane ${lane} is closed`);
     this.#parts.link.observe(reply.nowMs);
     return reply.products.map((fields, index) => parseProduct(ids[index] ?? 0, lane, fields));
   }

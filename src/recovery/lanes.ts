@@ -1,6 +1,12 @@
 import type { Watermark } from '../db/changes.ts';
 import { type Database, query } from '../db/client.ts';
-import { insertLane, raiseEmptyEpoch, readWatermark, underLaneLock } from '../db/watermarks.ts';
+import {
+  insertLane,
+  raiseEmptyEpoch,
+  readWatermark,
+  readWatermarks,
+  underLaneLock,
+} from '../db/watermarks.ts';
 import { Deadline } from '../domain/deadline.ts';
 import type { Logger } from '../log.ts';
 import { openLaneScript } from '../redis/bindings/open-lane.ts';
@@ -27,6 +33,11 @@ export interface LaneKeeperOptions {
 /** Redis has a lane that MySQL has never heard of: nothing may be written before people looked. */
 export class WrongDatabase extends Error {
   override readonly name = 'WrongDatabase';
+}
+
+/** MySQL has lanes that this process would not look after: their holds would never come back. */
+export class TooFewLanes extends Error {
+  override readonly name = 'TooFewLanes';
 }
 
 /** Why a lane stays closed, for the log and for people. */
@@ -154,9 +165,22 @@ async function bringUp(options: LaneKeeperOptions, lane: number, isStart: boolea
   return link.refresh(lane);
 }
 
+async function refuseTooFew({ database, lanes }: LaneKeeperOptions): Promise<void> {
+  const reading = readWatermarks(database);
+  const watermarks = await query(new Deadline(LIMIT_MS), 'watermarks', reading);
+  const used = [...watermarks].filter(([, { sequence }]) => sequence >= 0);
+  const needed = Math.max(0, ...used.map(([lane]) => lane)) + 1;
+  if (needed > lanes) {
+    throw new TooFewLanes(
+      `LANES is ${lanes}, but there are products, holds and orders in ${needed} lanes: set LANES to` +
+        ` ${needed} or more, in every process`,
+    );
+  }
+}
+
 /** Opens lanes that lost nothing, at the start and after every restart of Redis. */
 export interface LaneKeeper {
-  /** Opens what may be opened. Throws only `WrongDatabase`, and only the first time. */
+  /** Opens what may be opened. Throws only the first time: `WrongDatabase` or `TooFewLanes`. */
   check: () => Promise<void>;
   close: () => Promise<void>;
 }
@@ -168,6 +192,7 @@ export function keepLanes(options: LaneKeeperOptions): LaneKeeper {
   let isStart = true;
 
   const check = async () => {
+    if (isStart) await refuseTooFew(options);
     for (let lane = 0; lane < lanes; lane += 1) {
       try {
         await bringUp(options, lane, isStart);

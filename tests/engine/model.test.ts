@@ -11,7 +11,7 @@ import { expectRows } from './model/rows.ts';
 import { newWorld, steps } from './model/world.ts';
 
 // MODEL_RUNS=1000 looks longer; MODEL_SEED repeats what a failure printed as its seed.
-const RUNS = Number(process.env.MODEL_RUNS ?? 25);
+const RUNS = Number(process.env.MODEL_RUNS ?? 16);
 const SEED = process.env.MODEL_SEED;
 const STEPS_MAX = 100;
 const LIMIT_MS = 60_000 + RUNS * 5_000;

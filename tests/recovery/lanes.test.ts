@@ -94,6 +94,30 @@ test('a restart on the same stores keeps every hold, order and key', async () =>
   expect(await next.engine.order(kept.id, '', seconds(5))).toMatchObject({ status: 'ordered' });
 });
 
+test('fewer LANES than have been used are refused, unused ones are not missed', async () => {
+  const t = await ownEngine({ config: { lanes: 3 } }, expectBooksBalance);
+  await makeProduct(t, { lane: 1 });
+  await expect(t.another({ config: { lanes: 1 } })).rejects.toThrow(/set LANES to 2 or more/);
+  await t.another({ config: { lanes: 2 } });
+});
+
+test('a command that only looks in leaves the OUTBOX_MAX of the running process', async () => {
+  const t = await ownEngine({ config: { outboxMax: 55 } }, expectBooksBalance);
+  await t.another({ config: { outboxMax: 77, roles: [] } });
+  expect(await t.redis.hget(laneKey(0), 'cap')).toBe('55');
+});
+
+test('the overview tells of a closed lane, and of the products of the others', async () => {
+  const t = await ownEngine({ config: { lanes: 2 } }, nothing);
+  await makeProduct(t, { lane: 0 });
+  const open = await makeProduct(t, { lane: 1 });
+  await t.redis.hset(laneKey(0), 'state', 'closed');
+  const { lanes, products } = await t.engine.admin.overview(seconds(2));
+  expect(lanes.map(({ state }) => state)).toEqual(['closed', 'open']);
+  expect(products.map(({ id }) => id)).toEqual([open.id]);
+  await expect(t.engine.listProducts(seconds(2))).rejects.toThrow(Unavailable);
+});
+
 test('what a process left in the journal is committed by the next one', async () => {
   const t = await ownEngine({ config: { roles: ['api'] } }, expectBooksBalance);
   const writer = await t.another({ config: { roles: ['writer'] } });
