@@ -138,7 +138,7 @@ async function startRoles(
   options: ComposeOptions,
   parts: { engine: Engine; inbox: Inbox; database: Database; link: LaneLink; drain: Drain },
   subscriber: Redis,
-  ring: (lane: number) => void,
+  ring: Doorbell['ring'],
   closers: Closer[],
 ): Promise<void> {
   const { config, log, redisUrl, openMs = OPEN_MS, sweepEveryMs } = options;

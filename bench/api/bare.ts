@@ -4,8 +4,11 @@ import { compiled } from './compiled.ts';
 import { holdRoute } from './hold-route.ts';
 import { type RunningApi, SOLD_OUT_PRODUCT } from './settings.ts';
 
-/** Holdfast's routes with their schemas and the same answers, without anything behind them. */
-export async function startBare(): Promise<RunningApi> {
+/**
+ * Holdfast's routes with their schemas and the same answers, without anything behind them; `later`
+ * is awaited before a hold is answered.
+ */
+export async function startBare(later?: () => Promise<void>): Promise<RunningApi> {
   const { productAnswer } = (await compiled(
     'http/product-answer',
   )) as typeof import('../../src/http/product-answer.ts');
@@ -14,6 +17,7 @@ export async function startBare(): Promise<RunningApi> {
   const app = new OpenAPIHono();
   app.openapi(await holdRoute(), async (c) => {
     const { items } = c.req.valid('json');
+    if (later) await later();
     if (items[0]?.productId === SOLD_OUT_PRODUCT) {
       return c.body(JSON.stringify(SOLD_OUT), 409, SOLD_OUT_HEADERS);
     }

@@ -1,6 +1,6 @@
 /** What an API under load is told at its start. */
 export interface ApiSettings {
-  kind: 'holdfast' | 'bare' | 'raw-hono' | 'row-lock' | 'node-http';
+  kind: 'holdfast' | 'bare' | 'bare-later' | 'raw-hono' | 'row-lock' | 'node-http';
   redisUrl: string;
   mysqlUrl: string;
   /** Roles of Holdfast, as `ROLES` names them. */

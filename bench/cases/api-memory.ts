@@ -1,4 +1,5 @@
-import { AuditFailed, type Bench } from '../contenders/contender.ts';
+import type { RowDataPacket } from 'mysql2/promise';
+import { AuditFailed, type Bench, mustBe } from '../contenders/contender.ts';
 import { Holdfast } from '../contenders/holdfast.ts';
 import type { Usage } from '../ipc.ts';
 import { getRequest, postRequest } from '../load/generator.ts';
@@ -40,17 +41,24 @@ async function measure(bench: Bench, subject: Holdfast, connections: number, say
   const { requests, plenty } = await mixture(subject);
   const marks: { requests: number; usage: Usage }[] = [];
   let done = 0;
+  let accepted = 0;
   for (const mark of MARKS) {
     const load = { port: subject.port, requests, connections, count: mark - done };
     const { statuses } = await bench.generator.run(load);
     const unexpected = Object.keys(statuses).filter((it) => !['200', '201', '409'].includes(it));
     if (unexpected.length > 0) throw new AuditFailed(`answers ${JSON.stringify(statuses)}`);
     done = mark;
+    accepted += statuses[201] ?? 0;
     await allBack(subject, plenty);
     const usage = await subject.api.ask<Usage>('collectGarbage');
     marks.push({ requests: mark, usage });
     say(`${whole(mark)} requests: heap ${oneDigit(mib(usage.heapBytes))} MiB`);
   }
+  const [[rows]] = await subject.stores.mysql.query<RowDataPacket[]>(
+    'SELECT COUNT(*) AS persisted FROM hold_items WHERE product_id = ?',
+    [plenty],
+  );
+  mustBe('holdfast, in MySQL', rows ?? {}, { persisted: accepted });
   return marks;
 }
 

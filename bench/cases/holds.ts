@@ -1,4 +1,4 @@
-import { bare, nodeHttp, rawHono, rowLock } from '../contenders/baselines.ts';
+import { bare, bareLater, nodeHttp, rawHono, rowLock } from '../contenders/baselines.ts';
 import { holdfast, holdfastApart } from '../contenders/holdfast.ts';
 import { compare, cpuRatio, speedRatio } from './compare.ts';
 
@@ -8,7 +8,7 @@ export const holds = compare({
   what: 'accepted holds, persisted meanwhile',
   title: 'Accepted holds, persisted meanwhile',
   question: 'hold',
-  contenders: [nodeHttp, rawHono, bare, rowLock, holdfast, holdfastApart],
+  contenders: [nodeHttp, rawHono, bare, bareLater, rowLock, holdfast, holdfastApart],
   targets: (results) => [
     {
       what: 'accepted holds against the row lock',

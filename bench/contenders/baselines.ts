@@ -43,6 +43,12 @@ export const nodeHttp = withoutStore('node-http', 'node:http', 'the same answer,
 export const rawHono = withoutStore('raw-hono', 'raw Hono', 'Hono and zod, the same answer');
 export const bare = withoutStore('bare', 'bare', 'the same zod-openapi route and answer, no store');
 
+export const bareLater = withoutStore(
+  'bare-later',
+  'bare later',
+  'bare, each turn of the event loop answered together 2 ms later',
+);
+
 async function auditRowLock({ mysql }: Stores, accepted: number): Promise<void> {
   const one = async (sql: string) =>
     (await mysql.query<RowDataPacket[]>(sql, [GRANTED_PRODUCT]))[0][0] ?? {};

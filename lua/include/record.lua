@@ -3,11 +3,25 @@
 local RECORD_PATTERN = '^' .. string.rep('([^|]*)|', 9) .. '(.*)$'
 
 -- tostring() turns integers from 1e14 on into exponents. ('%.0f' costs twice as much.)
-local function integer(number) return string.format('%d', number) end
+-- Kept, since the holds of a batch share most of their numbers.
+local integers = {}
+local function integer(number)
+  local text = integers[number]
+  if not text then
+    text = string.format('%d', number)
+    integers[number] = text
+  end
+  return text
+end
 
 -- '42:2,43:1' -> {{product_id = '42', qty = 2}, ...}, sorted by product as the caller wrote it.
+-- Read-only: the same text gives the same table.
+local items_by_text = {}
 local function parse_items(text)
-  local items = {}
+  local items = items_by_text[text]
+  if items then return items end
+  items = {}
+  items_by_text[text] = items
   for product_id, qty in string.gmatch(text, '(%d+):(%d+)') do
     items[#items + 1] = {product_id = product_id, qty = tonumber(qty)}
   end
@@ -27,7 +41,7 @@ end
 
 local function format_record(record)
   return table.concat({
-    record.state, record.version, record.items_text, integer(record.deadline_ms),
+    record.state, integer(record.version), record.items_text, integer(record.deadline_ms),
     integer(record.amount_minor), record.currency, record.buyer, record.counted and '1' or '',
     record.ordered and '1' or '', record.reference,
   }, '|')
@@ -38,7 +52,7 @@ local function is_live(state) return state == 'held' or state == 'pending' end
 
 local function due_member(record)
   return table.concat({
-    record.id, record.state, record.version, record.items_text,
+    record.id, record.state, integer(record.version), record.items_text,
     record.counted and record.buyer or '',
   }, '|')
 end

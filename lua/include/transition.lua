@@ -41,7 +41,7 @@ local function transition(record, to, more)
   record.ordered = record.ordered or to == 'pending'
   records[record.id] = record
   add_to_entry('reservation', {
-    record.id, from, to, record.version, record.items_text,
+    record.id, from, to, integer(record.version), record.items_text,
     from_counter ~= to_counter and from_counter .. '>' .. to_counter or '', record.buyer,
     record.counted and '1' or '', integer(record.deadline_ms), integer(record.amount_minor),
     record.currency, more.prices or '', record.reference, more.key or '', more.fingerprint or '',

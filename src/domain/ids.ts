@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { TypeID } from 'typeid-js';
+import { fromUUIDBytes, TypeID } from 'typeid-js';
 import { UUID } from 'uuidv7';
 
 /** Lanes fit into the 12 bits of a UUIDv7's `rand_a`. */
@@ -29,7 +29,8 @@ function randomWord(): number {
  */
 export function newReservationId(lane: number): ReservationId {
   const uuid = UUID.fromFieldsV7(Date.now(), lane, randomWord() >>> 2, randomWord());
-  return TypeID.fromUUIDBytes('', uuid.bytes).getSuffix();
+  // `TypeID.fromUUIDBytes` would decode it again, which takes twice as long as all the rest.
+  return fromUUIDBytes('', uuid.bytes);
 }
 
 /** Names one script call in the journal: 64 random bits as 16 hex digits. */

@@ -105,7 +105,7 @@ export class Holds {
     const reply = await within(latest.deadline, 'Redis (hold)', sending);
     link.observe(reply.nowMs);
     if (reply.status !== 'batch') throw link.refused(lane, reply.status);
-    ring(lane);
+    ring(lane, false);
     for (const [index, waiting] of batch.entries()) {
       const answer = reply.replies[index];
       if (answer) this.#answer(lane, waiting, answer, reply.nowMs);

@@ -9,8 +9,8 @@ export interface EngineParts {
   database: Database;
   acks: Acks;
   lag: Lag;
-  /** Tells the writer that a lane has new entries. */
-  ring: (lane: number) => void;
+  /** Tells the writer that a lane has new entries; see `Doorbell`. */
+  ring: (lane: number, isAwaited?: boolean) => void;
   lanes: number;
   holdTtlMs: number;
   payTtlMs: number;

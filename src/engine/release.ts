@@ -70,7 +70,7 @@ export async function releaseHold(
       return releaseScript.run(link.redis, laneKey(lane), command);
     }),
   );
-  ring(lane);
+  ring(lane, false);
   if (!reply) return { status: 'hold_not_found' };
   if (reply.status === 'other' && reply.ordered) {
     return { status: 'hold_used', orderId: orderId(id) };

@@ -10,8 +10,8 @@ const CALL_LIMIT_MS = 2_000;
 export interface ExpiryOptions {
   link: LaneLink;
   lanes: number;
-  /** Tells the writer that a lane has new entries. */
-  ring: (lane: number) => void;
+  /** Tells the writer that a lane has new entries; see `Doorbell`. */
+  ring: (lane: number, isAwaited?: boolean) => void;
   log: Logger;
   /** How often to look without having been woken. */
   sweepEveryMs?: number | undefined;
@@ -41,7 +41,7 @@ export function startExpiry(options: ExpiryOptions): Expiry {
       link.observe(reply.nowMs);
       if (reply.status !== 'expired') throw link.refused(lane, reply.status);
       if (reply.count > 0) {
-        ring(lane);
+        ring(lane, false);
         log.debug({ lane, count: reply.count }, 'expired');
       }
       more = reply.more;

@@ -64,7 +64,8 @@ export function problem<C extends ProblemCode>(
   const document = problemDocument(code, instanceOf(c.req.url), telling);
   const headers: Record<string, string> = { 'Content-Type': PROBLEM_TYPE, ...telling.headers };
   if (status === 503) headers['Retry-After'] ??= '1';
-  return c.body(JSON.stringify(document), status, headers) as unknown as ProblemResponse;
+  // Not by `c.body`, for the reason that `created` tells.
+  return new Response(JSON.stringify(document), { status, headers }) as ProblemResponse;
 }
 
 /** 422 `invalid_request` for one field. `message` reads on after the field's name. */

@@ -4,11 +4,14 @@ import { BULL_PREFIX } from '../redis/keys.ts';
 
 export const DRAIN_QUEUE = 'drain';
 /** Rings within this time are one job: a batch of orders shares one transaction. */
-const DEBOUNCE_MS = 4;
+const AWAITED_WITHIN_MS = 4;
+/** The same where nobody waits. Longer saves CPU, but a large drain holds up the requests beside it. */
+const UNAWAITED_WITHIN_MS = 25;
 
 /** Tells the writers that a lane has new entries. A ring that gets lost only costs a second. */
 export interface Doorbell {
-  ring: (lane: number) => void;
+  /** `isAwaited` tells whether somebody waits for the commit; so it is unless said otherwise. */
+  ring: (lane: number, isAwaited?: boolean) => void;
   close: () => Promise<void>;
 }
 
@@ -22,7 +25,7 @@ export function createDoorbell(redisUrl: string): Doorbell {
   });
   // The direct drain of the plain timer does the work when the queue cannot.
   queue.on('error', () => {});
-  const timers = new Map<number, NodeJS.Timeout>();
+  const timers = new Map<number, { timer: NodeJS.Timeout; isAwaited: boolean }>();
 
   const add = (lane: number) => {
     timers.delete(lane);
@@ -32,12 +35,16 @@ export function createDoorbell(redisUrl: string): Doorbell {
   };
 
   return {
-    ring: (lane) => {
-      if (!timers.has(lane)) timers.set(lane, setTimeout(add, DEBOUNCE_MS, lane));
+    ring: (lane, isAwaited = true) => {
+      const known = timers.get(lane);
+      if (known && (known.isAwaited || !isAwaited)) return;
+      clearTimeout(known?.timer);
+      const timer = setTimeout(add, isAwaited ? AWAITED_WITHIN_MS : UNAWAITED_WITHIN_MS, lane);
+      timers.set(lane, { timer, isAwaited });
     },
     close: async () => {
       isClosing = true;
-      for (const timer of timers.values()) clearTimeout(timer);
+      for (const { timer } of timers.values()) clearTimeout(timer);
       timers.clear();
       await queue.close();
     },

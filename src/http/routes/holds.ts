@@ -4,6 +4,7 @@ import { Deadline } from '../../domain/deadline.ts';
 import { parseHoldId } from '../../domain/ids.ts';
 import type { HoldOutcome, ReleaseOutcome } from '../../domain/outcomes.ts';
 import { HOLD_BUDGET_MS } from '../budgets.ts';
+import { created } from '../created.ts';
 import type { AppDeps } from '../deps.ts';
 import {
   IDEMPOTENCY_PARAMETER,
@@ -206,7 +207,7 @@ export function holdRoutes({ engine }: AppDeps): OpenAPIHono {
     const outcome = await engine.hold({ items, buyer, key }, new Deadline(HOLD_BUDGET_MS));
     if (outcome.status !== 'held') return refuseHold(c, outcome, engine.nowMs());
     const hold = holdJson(outcome.hold);
-    return c.json(hold, 201, { Location: `/api/holds/${hold.hold_id}` });
+    return created(hold, `/api/holds/${hold.hold_id}`);
   });
 
   routes.openapi(readHold, async (c) => {

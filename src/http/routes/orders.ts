@@ -4,6 +4,7 @@ import { Deadline } from '../../domain/deadline.ts';
 import { parseHoldId, parseOrderId } from '../../domain/ids.ts';
 import type { CancelOutcome, OrderOutcome } from '../../domain/outcomes.ts';
 import { COMMIT_BUDGET_MS, HOLD_BUDGET_MS } from '../budgets.ts';
+import { created } from '../created.ts';
 import type { AppDeps } from '../deps.ts';
 import { IDEMPOTENCY_PARAMETER, idempotencyKeyOf, KEY_MESSAGE, pathParameter } from '../fields.ts';
 import { invalid, type ProblemResponse, problem } from '../problems.ts';
@@ -134,7 +135,7 @@ export function orderRoutes({ engine }: AppDeps): OpenAPIHono {
     const outcome = await engine.order(id, key, new Deadline(COMMIT_BUDGET_MS));
     if (outcome.status !== 'ordered') return refuseOrder(c, outcome);
     const order = orderJson(outcome.order);
-    return c.json(order, 201, { Location: `/api/orders/${order.order_id}` });
+    return created(order, `/api/orders/${order.order_id}`);
   });
 
   routes.openapi(readOrder, async (c) => {
