@@ -8,7 +8,7 @@ import { type JournalEntry, transitionCount } from '../domain/journal.ts';
 import { trimScript } from '../redis/bindings/trim.ts';
 import { commitsChannel, laneKey } from '../redis/keys.ts';
 import { BrokenJournal, foldEntries } from './fold.ts';
-import { readBatch } from './read-batch.ts';
+import { type Batch, readBatch } from './read-batch.ts';
 
 const ATTEMPTS_MAX = 8;
 const READ_LIMIT_MS = 2_000;
@@ -20,7 +20,7 @@ export interface DrainOptions {
   keepMs: number;
 }
 
-/** Commits a lane's journal to MySQL up to its end, and returns how many transitions that were. */
+/** Commits what a lane's journal has when called, and returns how many transitions that were. */
 export type Drain = (lane: number) => Promise<number>;
 
 async function applyWithRetries(
@@ -36,6 +36,13 @@ async function applyWithRetries(
       if (!isTransient(error) || attempt === ATTEMPTS_MAX) throw error;
     }
   }
+}
+
+/** One transaction, or none. */
+interface Step {
+  transitions: number;
+  /** Whether the journal had no more. */
+  atEnd: boolean;
 }
 
 /** One lane, as this process drains it. */
@@ -54,44 +61,52 @@ class LaneDrain {
   async run(): Promise<number> {
     let transitions = 0;
     for (;;) {
-      const count = await this.#step();
+      const step = await this.#step();
       await this.#trim();
-      if (count === undefined) return transitions;
-      transitions += count;
+      transitions += step.transitions;
+      // What comes meanwhile rings again: to go on for it would mean many small transactions.
+      if (step.atEnd) return transitions;
     }
   }
 
-  // One transaction. Undefined when there was nothing to do.
-  async #step(): Promise<number | undefined> {
+  async #step(): Promise<Step> {
     const from = await this.#readWatermark();
-    if (!from) return undefined;
-    let entries: JournalEntry[];
+    if (!from) return { transitions: 0, atEnd: true };
+    let batch: Batch;
     try {
-      entries = await readBatch(this.#options.redis, this.#lane, from);
+      batch = await readBatch(this.#options.redis, this.#lane, from);
     } catch (error) {
       if (!(error instanceof BrokenJournal)) throw error;
       // Another writer may have gone on meanwhile, and trimmed what seems to be missing.
       this.#watermark = undefined;
       const now = await this.#readWatermark();
       if (now?.call === from.call && now.sequence === from.sequence) throw error;
-      return 0;
+      return { transitions: 0, atEnd: false };
     }
+    const { entries, atEnd } = batch;
     const last = entries.at(-1);
-    return last && this.#commit(entries, from, last);
+    if (!last) return { transitions: 0, atEnd };
+    const result = await this.#commit(entries, from, last);
+    if (result === 'moved') return { transitions: 0, atEnd: false };
+    return { transitions: entries.reduce((sum, entry) => sum + transitionCount(entry), 0), atEnd };
   }
 
-  async #commit(entries: JournalEntry[], from: Watermark, last: JournalEntry): Promise<number> {
+  async #commit(
+    entries: JournalEntry[],
+    from: Watermark,
+    last: JournalEntry,
+  ): Promise<'committed' | 'moved'> {
     const { epoch, sequence, call, emitted, atMs } = last;
     const to = { epoch, sequence, call, emitted, eventAtMs: atMs };
     // Until the commit is known, MySQL is asked where it stands.
     this.#watermark = undefined;
     const changes = foldEntries(this.#lane, entries);
     const result = await applyWithRetries(this.#options.database, changes, from, to);
-    if (result === 'moved') return 0;
+    if (result === 'moved') return result;
     this.#remember(to);
     const calls = entries.map((entry) => entry.call).join(' ');
     await this.#options.redis.publish(commitsChannel(this.#lane), calls);
-    return entries.reduce((sum, entry) => sum + transitionCount(entry), 0);
+    return result;
   }
 
   async #readWatermark(): Promise<Watermark | undefined> {

@@ -8,16 +8,19 @@ import { BrokenJournal } from './fold.ts';
 const BATCH_TRANSITIONS_MAX = 1_000;
 const PAGE_ENTRIES = 100;
 
+/** What one transaction takes of the journal. */
+export interface Batch {
+  entries: JournalEntry[];
+  /** Whether the journal had no more when it was read. */
+  atEnd: boolean;
+}
+
 /**
  * Reads the entries after the watermark, as many as one transaction takes. Throws `BrokenJournal`
  * unless each follows the one before: contiguous ids alone would not show a rollback that new
  * traffic has overtaken, so each entry also names the call before it.
  */
-export async function readBatch(
-  redis: Redis,
-  lane: number,
-  from: Watermark,
-): Promise<JournalEntry[]> {
+export async function readBatch(redis: Redis, lane: number, from: Watermark): Promise<Batch> {
   const entries: JournalEntry[] = [];
   let { sequence, call } = from;
   let transitions = 0;
@@ -36,13 +39,13 @@ export async function readBatch(
         );
       }
       if (transitions > 0 && transitions + transitionCount(entry) > BATCH_TRANSITIONS_MAX) {
-        return entries;
+        return { entries, atEnd: false };
       }
       entries.push(entry);
       transitions += transitionCount(entry);
       ({ sequence, call } = entry);
     }
-    if (page.length < PAGE_ENTRIES) break;
+    if (page.length < PAGE_ENTRIES) return { entries, atEnd: true };
   }
-  return entries;
+  return { entries, atEnd: false };
 }

@@ -71,7 +71,7 @@ test('P6: what was committed before a crash is not applied again', async () => {
   await atOnce(20, () => held(t, product));
   const from = await readWatermark(t.database, 0);
   if (!from) throw new Error('no watermark');
-  const entries = await readBatch(t.redis, 0, from);
+  const { entries } = await readBatch(t.redis, 0, from);
   const last = entries.at(-1);
   if (!last) throw new Error('no entries');
   const changes = foldEntries(0, entries);
@@ -166,7 +166,7 @@ test('entries count their transitions', async () => {
   await atOnce(128, () => hold(t, product));
   const from = await readWatermark(t.database, 0);
   if (!from) throw new Error('no watermark');
-  const entries = await readBatch(t.redis, 0, from);
+  const { entries } = await readBatch(t.redis, 0, from);
   const transitions = entries.reduce((sum, entry) => sum + transitionCount(entry), 0);
   expect(entries.at(-1)?.emitted).toBe(from.emitted + transitions);
   expect(await t.drain(0)).toBe(transitions);
