@@ -7,18 +7,19 @@ ARGV[1] epoch               integer   as the caller knows it
 ARGV[2] run                 string    run_id of the server the caller is connected to
 ARGV[3] call                string    names this call in the journal
 ARGV[4] idempotency_ttl_ms  integer   how long a first effect is remembered
-ARGV[5] late_ms             integer   milliseconds since 1970, this request's own deadline
-ARGV[6] id                  string    of the reservation to make
-ARGV[7] items               string    '42:2,43:1', sorted by product, each product once
-ARGV[8] buyer               string    or ''
-ARGV[9] key                 string    Idempotency-Key, or ''
-ARGV[10] fingerprint        string    of the request's content, compared under the same key
-ARGV[5] to ARGV[10] repeat for each request of the batch.
+ARGV[5] requests            string    JSON, [late_ms, id, items, buyer, key, fingerprint] each:
+  late_ms      integer   milliseconds since 1970, this request's own deadline
+  id           string    of the reservation to make
+  items        string    '42:2,43:1', sorted by product, each product once
+  buyer        string    or ''
+  key          string    Idempotency-Key, or ''
+  fingerprint  string    of the request's content, compared under the same key
 
 Returns, in order of precedence
   {'closed', now_ms}              nothing written
   {'stale', now_ms}               nothing written
-  {'batch', now_ms, reply, ...}   one reply for each request, in the order of the requests:
+  {'batch', now_ms, replies}      JSON, one reply for each request, in the order of the requests;
+                                  numbers are text there, since cjson rounds them to 14 digits:
   {'late'}                                     nothing written
   {'mismatch'}                                 the key was used with another content
   {'repeated', id, deadline_ms, amount_minor, currency}   the first effect under this key
@@ -37,7 +38,6 @@ Returns, in order of precedence
 Emits held, and expired for what it reclaimed
 ]]
 --@include transition
-local REQUEST_FIELDS = 6
 local epoch, run, call, idempotency_ttl_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local refused = gate(epoch, run)
@@ -75,13 +75,13 @@ local function refused_by_rules(items, buyer)
     if not product then return {'unknown_product', item.product_id} end
     if product.status == 'paused' then return {'paused', item.product_id} end
     if product.starts_at_ms and now_ms < product.starts_at_ms then
-      return {'not_started', item.product_id, product.starts_at_ms}
+      return {'not_started', item.product_id, integer(product.starts_at_ms)}
     end
     if product.ends_at_ms and now_ms >= product.ends_at_ms then
-      return {'ended', item.product_id, product.ends_at_ms}
+      return {'ended', item.product_id, integer(product.ends_at_ms)}
     end
     if product.max_per_hold and item.qty > product.max_per_hold then
-      return {'qty_above_limit', item.product_id, product.max_per_hold}
+      return {'qty_above_limit', item.product_id, integer(product.max_per_hold)}
     end
     if currency and currency ~= product.currency then return {'mixed_currencies'} end
     currency = product.currency
@@ -97,14 +97,14 @@ local function refused_by_units(items, buyer)
     if max_per_buyer then
       local units = load_buyer_units(item.product_id, buyer).units
       if units + item.qty > max_per_buyer then
-        return {'buyer_limit', item.product_id, max_per_buyer, units}
+        return {'buyer_limit', item.product_id, integer(max_per_buyer), integer(units)}
       end
     end
   end
   for _, item in ipairs(items) do
     local available = load_product(item.product_id).available
     if available < item.qty then
-      return {'sold_out', item.product_id, available, earliest_deadline()}
+      return {'sold_out', item.product_id, integer(available), integer(earliest_deadline())}
     end
   end
   return nil
@@ -134,7 +134,7 @@ local function grant(id, items, items_text, buyer, key, fingerprint)
       fingerprint, id, integer(deadline_ms), integer(amount_minor), currency,
     }, '|'), idempotency_ttl_ms)
   end
-  return {'held', deadline_ms, amount_minor, currency}
+  return {'held', integer(deadline_ms), integer(amount_minor), currency}
 end
 
 local function decide(late_ms, id, items_text, buyer, key, fingerprint)
@@ -143,10 +143,7 @@ local function decide(late_ms, id, items_text, buyer, key, fingerprint)
     local first = first_effect(idempotency_key('hold', key))
     if first and first.fingerprint ~= fingerprint then return {'mismatch'} end
     if first then
-      return {
-        'repeated', first.id, tonumber(first.deadline_ms), tonumber(first.amount_minor),
-        first.currency,
-      }
+      return {'repeated', first.id, first.deadline_ms, first.amount_minor, first.currency}
     end
   end
   if backlog_count + transition_count >= backlog_max then return {'overloaded'} end
@@ -163,9 +160,9 @@ local function decide(late_ms, id, items_text, buyer, key, fingerprint)
   return grant(id, items, items_text, buyer, key, fingerprint)
 end
 
-local replies = {'batch', now_ms}
-for first = 5, #ARGV, REQUEST_FIELDS do
-  replies[#replies + 1] = decide(unpack(ARGV, first, first + REQUEST_FIELDS - 1))
+local replies = {}
+for index, request in ipairs(cjson.decode(ARGV[5])) do
+  replies[index] = decide(unpack(request))
 end
 commit(call)
-return replies
+return {'batch', now_ms, cjson.encode(replies)}

@@ -39,6 +39,16 @@ describe('a granted hold', () => {
     expect(event).toMatchObject({ id: request.id, buyer: 'ann', counted: false });
   });
 
+  test('has numbers of up to 16 digits told exactly', async () => {
+    const lane = await openTestLane(redis);
+    const priceMinor = 8_999_999_999_999_999;
+    const dear = await lane.product(1, { priceMinor });
+    expect(await lane.hold(dear)).toMatchObject({ status: 'held', amountMinor: priceMinor });
+    const startsAtMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+    const later = await lane.product(1, { startsAtMs });
+    expect(await lane.hold(later)).toMatchObject({ status: 'not_started', startsAtMs });
+  });
+
   test('takes the units of several products, or of none', async () => {
     const lane = await openTestLane(redis);
     const plenty = await lane.product(5);

@@ -18,8 +18,6 @@ export const fragmentText = (name: string): string => scriptText(`include/${name
 export interface ScriptHeader {
   keys: { position: number; name: string }[];
   args: { position: number; name: string }[];
-  /** The positions that repeat, first and last, or undefined. */
-  repeated: { first: number; last: number } | undefined;
   /** Status word -> number of fields of its reply, or undefined where it has a variable number. */
   returns: Map<string, number | undefined>;
   emits: string;
@@ -32,9 +30,6 @@ export function parseHeader(text: string): ScriptHeader {
     [
       ...header.matchAll(new RegExp(`^${kind}\\[(\\d+)\\] +(\\w+) +(hash|integer|string)`, 'gm')),
     ].map(([, position, name]) => ({ position: Number(position), name: name ?? '' }));
-  const range = /^ARGV\[(\d+)\] to ARGV\[(\d+)\] repeat/m.exec(header);
-  const single = /^ARGV\[(\d+)\] .* repeats$/m.exec(header);
-  const [, first, last] = range ?? [...(single ?? []), single?.[1]];
   const returned = /^Returns, in order of precedence\n([\s\S]*?)^Emits (.*)$/m.exec(header);
   const returns = new Map<string, number | undefined>();
   for (const [, word = '', fields = ''] of (returned?.[1] ?? '').matchAll(
@@ -45,7 +40,6 @@ export function parseHeader(text: string): ScriptHeader {
   return {
     keys: named('KEYS'),
     args: named('ARGV'),
-    repeated: first && last ? { first: Number(first), last: Number(last) } : undefined,
     returns,
     emits: returned?.[2] ?? '',
   };
