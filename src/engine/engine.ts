@@ -16,7 +16,7 @@ import { cancelOrder, makeOrder, readOrder } from './order.ts';
 import { readOverview } from './overview.ts';
 import type { EngineParts } from './parts.ts';
 import { createProductAdmin, type ProductAdmin } from './product-admin.ts';
-import { Products } from './read.ts';
+import { Products } from './products.ts';
 import { readHold, releaseHold } from './release.ts';
 import { type SettleOutcome, type SettleRequest, settle } from './settle.ts';
 

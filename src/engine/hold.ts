@@ -9,7 +9,7 @@ import { type HoldCommand, type HoldReply, holdScript } from '../redis/bindings/
 import { redisFailure } from '../redis/client.ts';
 import { laneKey } from '../redis/keys.ts';
 import type { EngineParts } from './parts.ts';
-import type { Products } from './read.ts';
+import type { Products } from './products.ts';
 
 const BATCH_MAX = 128;
 /** Pause before asking again for units that are still coming back. */

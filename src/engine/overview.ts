@@ -6,7 +6,7 @@ import type { LaneOverview, Overview } from '../domain/outcomes.ts';
 import { redisFailure } from '../redis/client.ts';
 import { dueKey, laneKey, outboxKey } from '../redis/keys.ts';
 import type { EngineParts } from './parts.ts';
-import type { Products } from './read.ts';
+import type { Products } from './products.ts';
 
 async function readLane(
   { link, database, lag }: EngineParts,

@@ -21,7 +21,7 @@ import { putProductScript } from '../redis/bindings/put-product.ts';
 import { CATALOG_KEY, laneKey } from '../redis/keys.ts';
 import { withCommit } from './commit.ts';
 import type { EngineParts } from './parts.ts';
-import type { Products } from './read.ts';
+import type { Products } from './products.ts';
 
 const REAPPLIED_AT_ONCE = 100;
 
