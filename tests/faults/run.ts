@@ -1,0 +1,106 @@
+import { crowd, fillShelf } from './buyers.ts';
+import { check, type Verdict } from './checker/check.ts';
+import { StateReader } from './checker/read-state.ts';
+import { outcomeOf } from './history.ts';
+import { seeded } from './random.ts';
+import { timeToRecover } from './recovery.ts';
+import type { Row, Stage } from './rows/row.ts';
+import { Sale } from './sale.ts';
+import { type Ground, HOLD_TTL_MS, PAY_TTL_MS, World } from './world.ts';
+
+const CLIENTS = 40;
+/** The fault begins once this share of the operations is under way. */
+const FAULT_AT = 0.25;
+const AFTER_FAULT = 0.15;
+/** The sweeper of receipts takes up what has been open for 10 s. */
+const SETTLE_MS_MAX = HOLD_TTL_MS + PAY_TTL_MS + 40_000;
+const COMES_BACK_TRIES = 20;
+
+export interface RunOptions {
+  seed: number;
+  operations: number;
+  isShort: boolean;
+  /** A patched checkout. */
+  code?: string;
+  say: (line: string) => void;
+}
+
+/** What one row came to with one seed. */
+export interface Result extends Verdict {
+  row: Row;
+  seed: number;
+  /** The longest, where the fault came several times; undefined where nothing had to recover. */
+  recoverMs: number | undefined;
+  notes: string[];
+  /** What the processes complained about, for a red row. */
+  complaints: string[];
+}
+
+export const isGreen = ({ findings }: Pick<Result, 'findings'>): boolean => findings.isClean;
+
+/** Runs one row with one seed in a world of its own, and lets the checker decide. */
+export async function runRow(ground: Ground, row: Row, options: RunOptions): Promise<Result> {
+  const { seed, operations } = options;
+  const code = options.code === undefined ? {} : { code: options.code };
+  const world = await World.open(ground, row.name, { ...row.world, ...code });
+  const sale = new Sale(world, { seed, operations, clients: CLIENTS });
+  try {
+    return await runSale(world, sale, row, options);
+  } catch (error) {
+    const complaints = (await world.complaints()).slice(-20);
+    throw new Error(`${(error as Error).message}\n${complaints.join('\n')}`, { cause: error });
+  } finally {
+    sale.close();
+    await world.close();
+  }
+}
+
+async function runSale(world: World, sale: Sale, row: Row, options: RunOptions): Promise<Result> {
+  const recoveries: number[] = [];
+  const notes: string[] = [];
+  const broken: string[] = [];
+  const probe = await sale.create('probe', 100_000);
+  const shelf = await fillShelf(sale);
+  const buying = row.crowd ? crowd(sale, shelf) : Promise.resolve();
+  const stage: Stage = {
+    ...{ world, sale, probe, random: seeded(options.seed, 0xfa17), isShort: options.isShort },
+    recovered: async () => {
+      recoveries.push(await timeToRecover(sale, probe));
+    },
+    broken: (text) => void broken.push(text),
+    note: (text) => void notes.push(text),
+    say: options.say,
+  };
+  if (row.crowd) await sale.reaches(FAULT_AT);
+  await row.strike(stage).catch((error: Error) => broken.push(error.message));
+  if (row.crowd) await sale.more(AFTER_FAULT).catch((error: Error) => broken.push(error.message));
+  sale.mayEnd();
+  await buying;
+  await sale.quiet();
+  await comeBack(sale);
+  const verdict = await decide(world, sale, row, broken);
+  const recoverMs = recoveries.length > 0 ? Math.max(...recoveries) : undefined;
+  const complaints = verdict.findings.isClean ? [] : (await world.complaints()).slice(-20);
+  return { ...verdict, row, seed: options.seed, recoverMs, notes, complaints };
+}
+
+// Whoever was told nothing asks once more when all is well, as buyers and providers do.
+async function comeBack(sale: Sale): Promise<void> {
+  const open = sale.history.operations.filter(
+    (it) => outcomeOf(it) === 'unknown' && it.request.kind !== 'hold' && it.request.kind !== 'read',
+  );
+  await Promise.all(open.map((it) => sale.askAgain(it, COMES_BACK_TRIES)));
+}
+
+async function decide(world: World, sale: Sale, row: Row, broken: string[]): Promise<Verdict> {
+  const reader = await StateReader.open(world.redis.url, world.mysql.url);
+  try {
+    const unsettled = await reader.settled(SETTLE_MS_MAX);
+    const verdict = check(sale.history, await reader.read(), row.rules);
+    if (unsettled) verdict.findings.add('broken', `never came to rest: ${unsettled}`);
+    for (const text of broken) verdict.findings.add('broken', text);
+    return verdict;
+  } finally {
+    await reader.close();
+  }
+}

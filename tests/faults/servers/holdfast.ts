@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Killable } from './process.ts';
+
+const START_MS_MAX = 60_000;
+
+export interface ServeOptions {
+  /** A compiled checkout: dist, lua, drizzle and node_modules. */
+  code: string;
+  environment: Record<string, string>;
+  logPath: string;
+}
+
+/** One `holdfast serve`. */
+export class HoldfastServe {
+  readonly process: Killable;
+  readonly roles: string;
+  readonly #logPath: string;
+  #url = '';
+
+  constructor({ code, environment, logPath }: ServeOptions) {
+    this.roles = environment.ROLES ?? '';
+    this.#logPath = logPath;
+    this.process = new Killable({
+      path: process.execPath,
+      args: [join(code, 'dist/main.js'), 'serve'],
+      environment,
+      logPath,
+    });
+  }
+
+  get hasApi(): boolean {
+    return this.roles.includes('api');
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  /** Starts it, again or for the first time; it may answer at another URL than before. */
+  async start(): Promise<void> {
+    const before = (await this.log()).length;
+    const running = await this.process.start();
+    const giveUpAt = performance.now() + START_MS_MAX;
+    for (;;) {
+      const text = (await this.log()).slice(before);
+      const url = /ready at (\S+)/.exec(text)?.[1];
+      if (url) {
+        this.#url = url;
+        return;
+      }
+      const ended = running.ended();
+      if (ended || performance.now() > giveUpAt) {
+        throw new Error(`holdfast serve ${ended ?? 'is not ready'}:\n${text.slice(-3_000)}`);
+      }
+      await pause(20);
+    }
+  }
+
+  /** Everything it ever printed. */
+  log(): Promise<string> {
+    return readFile(this.#logPath, 'utf8').catch(() => '');
+  }
+}

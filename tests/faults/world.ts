@@ -1,0 +1,155 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { startWay, type Way } from '../support/way.ts';
+import { HoldfastServe } from './servers/holdfast.ts';
+import { MysqlServer, prepareMysqlData } from './servers/mysql.ts';
+import { findPrograms, type Programs } from './servers/programs.ts';
+import { RedisServer } from './servers/redis.ts';
+import { ADMIN_TOKEN } from './shop.ts';
+
+export const HOLD_TTL_MS = 3_000;
+export const PAY_TTL_MS = 5_000;
+
+/** What all rows of a run share. */
+export interface Ground {
+  programs: Programs;
+  folder: string;
+  /** MySQL data to copy. */
+  mysqlData: string;
+  /** The compiled checkout that is run, unless a row brings a patched one. */
+  code: string;
+  close: () => Promise<void>;
+}
+
+/** Finds the servers and prepares what every row copies. */
+export async function prepareGround(code: string, say: (line: string) => void): Promise<Ground> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-faults-'));
+  const close = () => rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  try {
+    const programs = await findPrograms(say);
+    const mysqlData = await prepareMysqlData(programs.mysql, join(folder, 'template'));
+    return { programs, folder, mysqlData, code, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+export interface WorldOptions {
+  /** The roles of each process. */
+  processes: readonly string[];
+  environment?: Record<string, string>;
+  /** Whether processes reach Redis over a way that can be troubled. */
+  redisByWay?: boolean;
+  code?: string;
+}
+
+export const ALL_ROLES = 'api,writer,expiry,reconciler';
+
+/** Servers and processes of one row. Everything listens on 127.0.0.1 and ends with this process. */
+export class World {
+  readonly folder: string;
+  readonly redis: RedisServer;
+  readonly mysql: MysqlServer;
+  readonly serves: HoldfastServe[] = [];
+  /** To Redis; only there with `redisByWay`. */
+  way: Way | undefined;
+  readonly #code: string;
+  readonly #environment: Record<string, string>;
+  #control: Redis | undefined;
+
+  private constructor(
+    folder: string,
+    servers: { redis: RedisServer; mysql: MysqlServer },
+    code: string,
+    environment: Record<string, string>,
+  ) {
+    this.folder = folder;
+    this.redis = servers.redis;
+    this.mysql = servers.mysql;
+    this.#code = code;
+    this.#environment = environment;
+  }
+
+  static async open(ground: Ground, name: string, options: WorldOptions): Promise<World> {
+    const folder = await mkdtemp(join(ground.folder, `${name}-`));
+    const [redis, mysql] = await Promise.all([
+      RedisServer.create(ground.programs.redis, folder),
+      MysqlServer.create(ground.programs.mysql, ground.mysqlData, folder),
+    ]);
+    const code = options.code ?? ground.code;
+    const world = new World(folder, { redis, mysql }, code, options.environment ?? {});
+    try {
+      await Promise.all([redis.start(), mysql.start()]);
+      if (options.redisByWay) world.way = await startWay(redis.url);
+      // One after the other: the first brings the tables up.
+      for (const roles of options.processes) await world.addServe(roles);
+      return world;
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+  }
+
+  /** Starts one more process. */
+  async addServe(roles: string): Promise<HoldfastServe> {
+    const number = this.serves.length;
+    const serve = new HoldfastServe({
+      code: this.#code,
+      logPath: join(this.folder, `serve-${number}.log`),
+      environment: {
+        ...{ REDIS_URL: this.way?.url ?? this.redis.url, MYSQL_URL: this.mysql.url },
+        ...{ PORT: '0', HOST: '127.0.0.1', ROLES: roles, LANES: '1', LOG_LEVEL: 'info' },
+        ...{ HOLD_TTL_SECONDS: String(HOLD_TTL_MS / 1_000), OUTBOX_MAX: '200000' },
+        ...{ PAY_TTL_SECONDS: String(PAY_TTL_MS / 1_000), ADMIN_TOKEN },
+        ...{ IDEMPOTENCY_TTL_SECONDS: '86400', DATA_DIR: join(this.folder, 'data') },
+        ...this.#environment,
+      },
+    });
+    this.serves.push(serve);
+    await serve.start();
+    return serve;
+  }
+
+  /** Where clients may ask: a load balancer would know which processes are there. */
+  apiUrls(): string[] {
+    return this.serves
+      .filter((serve) => serve.hasApi && serve.process.isRunning)
+      .map((serve) => serve.url);
+  }
+
+  /** A connection of the harness' own to Redis, past every way. */
+  get control(): Redis {
+    if (!this.#control) {
+      this.#control = new Redis(this.redis.url, { maxRetriesPerRequest: null });
+      this.#control.on('error', () => {});
+    }
+    return this.#control;
+  }
+
+  /** Everything that the processes logged from warnings on, for people who look into a red row. */
+  async complaints(): Promise<string[]> {
+    const logs = await Promise.all(this.serves.map((serve) => serve.log()));
+    return logs.flatMap((log, index) =>
+      log
+        .split('\n')
+        .filter((line) => /"level":(40|50|60)/.test(line))
+        .map((line) => `serve-${index}: ${line}`),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#control?.disconnect();
+    // Whatever is left in them was looked at before: SIGKILL is quicker.
+    await Promise.all(this.serves.map((serve) => endAtOnce(serve.process)));
+    await this.way?.close();
+    await Promise.all([endAtOnce(this.redis.process), endAtOnce(this.mysql.process)]);
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function endAtOnce(process: { isRunning: boolean; kill: () => Promise<void> }) {
+  if (process.isRunning) await process.kill();
+}
