@@ -50,8 +50,23 @@ export function openDatabase(url: string, connections: number): Database {
   };
 }
 
-const UNREACHABLE =
-  /^(ECONN|E(HOST|NET)UNREACH|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_|PROTOCOL_|POOL_|ER_SERVER_SHUTDOWN|ER_CON_COUNT)/;
+const UNREACHABLE = /^(ECONN|E(HOST|NET)UNREACH|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_|PROTOCOL_|POOL_)/;
+
+// A server that is full, going down, or no longer the primary after a failover.
+// Source: MySQL 8.4 server error reference; MariaDB uses the same numbers.
+const NOT_SERVING = new Set([
+  'ER_CON_COUNT_ERROR',
+  'ER_TOO_MANY_USER_CONNECTIONS',
+  'ER_USER_LIMIT_REACHED',
+  'ER_SERVER_SHUTDOWN',
+  'ER_SERVER_OFFLINE_MODE',
+  'ER_QUERY_INTERRUPTED',
+  'ER_OPTION_PREVENTS_STATEMENT',
+  'ER_READ_ONLY_MODE',
+  'ER_OPEN_AS_READONLY',
+  'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
+  'ER_TRANSACTION_ROLLBACK_DURING_COMMIT',
+]);
 
 // A deadlock, a lock wait timeout, a snapshot conflict of MariaDB: nothing was done, try again.
 const TRANSIENT = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD']);
@@ -77,7 +92,9 @@ export async function query<T>(
     const unreachable =
       UNREACHABLE.test(code) || /Queue limit|is closed|closed state/.test(message);
     // A statement that lost a deadlock did nothing: the caller may ask again.
-    if (unreachable || TRANSIENT.has(code)) throw new Unavailable(`MySQL (${what}): ${message}`);
+    if (unreachable || NOT_SERVING.has(code) || TRANSIENT.has(code)) {
+      throw new Unavailable(`MySQL (${what}): ${message}`);
+    }
     throw error;
   }
 }
@@ -121,6 +138,8 @@ export async function transaction<T>(
       // Past the limit `work` may go on. Behind a ROLLBACK, its next statement would commit by
       // itself; without its connection, it fails, and the server rolls back.
       if (error instanceof Unavailable) throw error;
+      // A new connection may find the new primary.
+      if (NOT_SERVING.has(driverError(error).code)) throw error;
       // 1205 undoes its statement only, hence always the whole.
       await within(new Deadline(1_000), 'MySQL (rollback)', connection.rollback());
       connection.release();

@@ -15,6 +15,11 @@ export class Deadline {
   passed(): boolean {
     return this.remainingMs() <= 0;
   }
+
+  /** The same moment, or `limitMs` from now where that comes first. */
+  atMost(limitMs: number): Deadline {
+    return new Deadline(Math.min(limitMs, this.remainingMs()));
+  }
 }
 
 /**

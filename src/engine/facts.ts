@@ -16,7 +16,7 @@ const LOOK_AFTER_MAX_MS = 250;
  * the journal. Before that, "no row" only means "not yet". Throws `Unavailable` at the deadline.
  */
 export async function factsAt(
-  { database, ring }: EngineParts,
+  { database, lag, ring }: EngineParts,
   lane: number,
   id: string,
   position: string,
@@ -27,6 +27,7 @@ export async function factsAt(
     const facts = await query(deadline, 'reservation', readFacts(database, lane, id));
     const isSameEpoch = facts && (epoch === undefined || facts.epoch === epoch);
     if (isSameEpoch && facts.sequence >= (sequence ?? 0)) return facts;
+    lag.checkServers();
     if (deadline.passed()) throw new Unavailable(`MySQL has not reached ${position} in time`);
     ring(lane);
     await pause(pauseMs);

@@ -14,6 +14,8 @@ import type { Products } from './products.ts';
 const BATCH_MAX = 128;
 /** Pause before asking again for units that are still coming back. */
 const AGAIN_MS = 5;
+/** Requests of one turn whose deadlines are no further apart than this share a timer. */
+const SAME_MS = 50;
 
 interface Waiting {
   id: string;
@@ -46,6 +48,7 @@ export class Holds {
   }
 
   async hold(request: HoldRequest, deadline: Deadline): Promise<HoldOutcome> {
+    if (this.#parts.memory.isFull()) return { status: 'overloaded' };
     const lanes = await this.#products.lanesOf(request.items, deadline);
     const lane = lanes[0]?.lane;
     for (const { productId, lane: found } of lanes) {
@@ -87,6 +90,12 @@ export class Holds {
     const latest = batch.reduce((a, b) =>
       a.deadline.remainingMs() > b.deadline.remainingMs() ? a : b,
     );
+    const soonMs = latest.deadline.remainingMs() - SAME_MS;
+    for (const { deadline, reject } of batch) {
+      const remainingMs = deadline.remainingMs();
+      if (remainingMs > soonMs) continue;
+      setTimeout(() => reject(new Unavailable('hold: no time left')), remainingMs).unref();
+    }
     const requests = batch.map(
       ({ id, request, fingerprint, deadline }): HoldCommand => ({
         id,

@@ -1,9 +1,9 @@
 import { query } from '../db/client.ts';
 import { countReceipts } from '../db/reports.ts';
 import { readWatermark } from '../db/watermarks.ts';
-import { type Deadline, within } from '../domain/deadline.ts';
+import type { Deadline } from '../domain/deadline.ts';
 import type { LaneOverview, Overview } from '../domain/outcomes.ts';
-import { redisFailure } from '../redis/client.ts';
+import { askRedis } from '../redis/client.ts';
 import { dueKey, laneKey, outboxKey } from '../redis/keys.ts';
 import type { EngineParts } from './parts.ts';
 import type { Products } from './products.ts';
@@ -20,9 +20,7 @@ async function readLane(
     link.redis.zcard(dueKey(lane)),
   ]);
   const [[state, epoch, position, emitted, persisted], outboxLength, liveReservations] =
-    await within(deadline, 'Redis (overview)', reading).catch((error) => {
-      throw redisFailure(error, 'overview');
-    });
+    await askRedis(deadline, 'overview', reading);
   const hasEntries = watermark !== undefined && watermark.sequence >= 0;
   return {
     lane,

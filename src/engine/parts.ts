@@ -1,5 +1,6 @@
 import type { Database } from '../db/client.ts';
 import type { LaneLink } from '../redis/link.ts';
+import type { Memory } from '../redis/memory.ts';
 import type { Acks } from '../writer/acks.ts';
 import type { Lag } from '../writer/lag.ts';
 
@@ -9,6 +10,7 @@ export interface EngineParts {
   database: Database;
   acks: Acks;
   lag: Lag;
+  memory: Memory;
   /** Tells the writer that a lane has new entries; see `Doorbell`. */
   ring: (lane: number, isAwaited?: boolean) => void;
   lanes: number;

@@ -18,6 +18,7 @@ import type { Product } from '../domain/product.ts';
 import { Unavailable } from '../domain/unavailable.ts';
 import { adjustStockScript } from '../redis/bindings/adjust-stock.ts';
 import { putProductScript } from '../redis/bindings/put-product.ts';
+import { askRedis } from '../redis/client.ts';
 import { CATALOG_KEY, laneKey } from '../redis/keys.ts';
 import { withCommit } from './commit.ts';
 import type { EngineParts } from './parts.ts';
@@ -60,7 +61,8 @@ async function put(parts: EngineParts, row: ProductRow, deadline: Deadline): Pro
     if (reply.status === 'created') await commit.committed(deadline, decided);
     else if (row.initialStock !== null) await acks.until(deadline, decided);
   });
-  await link.redis.hset(CATALOG_KEY, String(row.id), String(row.lane));
+  const listing = link.redis.hset(CATALOG_KEY, String(row.id), String(row.lane));
+  await askRedis(deadline, 'catalog', listing);
   await query(deadline, 'rules', markRulesApplied(database, row.id, row.rulesVersion));
 }
 

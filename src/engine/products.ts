@@ -1,9 +1,9 @@
-import { type Deadline, within } from '../domain/deadline.ts';
+import type { Deadline } from '../domain/deadline.ts';
 import type { Product } from '../domain/product.ts';
 import type { Item } from '../domain/reservation.ts';
 import { Unavailable } from '../domain/unavailable.ts';
 import { type ProductFields, readProductsScript } from '../redis/bindings/read-products.ts';
-import { redisFailure } from '../redis/client.ts';
+import { askRedis } from '../redis/client.ts';
 import { CATALOG_KEY, laneKey } from '../redis/keys.ts';
 import type { EngineParts } from './parts.ts';
 
@@ -71,13 +71,13 @@ export class Products {
     if (lane === undefined) return undefined;
     const turn = this.#reading.get(lane) ?? this.#startTurn(lane);
     turn.ids.add(id);
-    const products = await this.#redis(deadline, turn.products);
+    const products = await askRedis(deadline, 'read', turn.products);
     return products.get(id);
   }
 
   /** All products; those of a closed lane are left out where `skipsClosed` says so. */
   async list(deadline: Deadline, skipsClosed = false): Promise<Product[]> {
-    const catalog = await this.#redis(deadline, this.#parts.link.redis.hgetall(CATALOG_KEY));
+    const catalog = await askRedis(deadline, 'read', this.#parts.link.redis.hgetall(CATALOG_KEY));
     const idsByLane = new Map<number, number[]>();
     for (const [id, lane] of Object.entries(catalog)) {
       const ids = idsByLane.get(Number(lane)) ?? [];
@@ -88,10 +88,12 @@ export class Products {
     for (const [lane, ids] of idsByLane) {
       for (let first = 0; first < ids.length; first += PRODUCTS_PER_CALL) {
         const some = ids.slice(first, first + PRODUCTS_PER_CALL);
-        const found = await this.#redis(deadline, this.#readLane(lane, some)).catch((error) => {
-          if (skipsClosed && error instanceof LaneClosed) return [];
-          throw error;
-        });
+        const found = await askRedis(deadline, 'read', this.#readLane(lane, some)).catch(
+          (error) => {
+            if (skipsClosed && error instanceof LaneClosed) return [];
+            throw error;
+          },
+        );
         for (const product of found) if (product) products.push(product);
       }
     }
@@ -99,7 +101,11 @@ export class Products {
   }
 
   async #lookUp(id: number, deadline: Deadline): Promise<number | undefined> {
-    const text = await this.#redis(deadline, this.#parts.link.redis.hget(CATALOG_KEY, String(id)));
+    const text = await askRedis(
+      deadline,
+      'read',
+      this.#parts.link.redis.hget(CATALOG_KEY, String(id)),
+    );
     if (text === null) return undefined;
     const lane = Number(text);
     this.#laneByProduct.set(id, lane);
@@ -126,13 +132,5 @@ export class Products {
     if (reply.status === 'closed') throw new LaneClosed(`lane ${lane} is closed`);
     this.#parts.link.observe(reply.nowMs);
     return reply.products.map((fields, index) => parseProduct(ids[index] ?? 0, lane, fields));
-  }
-
-  async #redis<T>(deadline: Deadline, promise: Promise<T>): Promise<T> {
-    try {
-      return await within(deadline, 'Redis (read)', promise);
-    } catch (error) {
-      throw redisFailure(error, 'read');
-    }
   }
 }

@@ -1,10 +1,10 @@
-import { type Deadline, within } from '../domain/deadline.ts';
+import type { Deadline } from '../domain/deadline.ts';
 import { laneOf, orderId, type ReservationId } from '../domain/ids.ts';
 import type { Hold, ReleaseOutcome } from '../domain/outcomes.ts';
 import { parseItems, parseRecord, type ReservationRecord } from '../domain/reservation.ts';
 import { Unavailable } from '../domain/unavailable.ts';
 import { releaseScript } from '../redis/bindings/release.ts';
-import { redisFailure } from '../redis/client.ts';
+import { askRedis } from '../redis/client.ts';
 import { laneKey, reservationKey } from '../redis/keys.ts';
 import { factsAt, withFacts } from './facts.ts';
 import type { EngineParts } from './parts.ts';
@@ -29,29 +29,23 @@ export async function readHold(
   const { link } = parts;
   const lane = laneOf(id);
   if (lane >= parts.lanes) return undefined;
-  let known: ReservationRecord | undefined;
-  let position: string;
-  try {
-    const [text, [state, run, tail]] = await within(
-      deadline,
-      'Redis (read hold)',
-      Promise.all([
-        link.redis.get(reservationKey(lane, id)),
-        link.redis.hmget(laneKey(lane), 'state', 'run', 'position'),
-      ]),
-    );
-    if (state !== 'open') throw new Unavailable(`lane ${lane} is ${state ?? 'cold'}`);
-    // A restored snapshot says `open`, too, and may have forgotten what became of the hold.
-    if (run !== link.run()) throw new Unavailable(`lane ${lane} is stale`);
-    position = tail ?? '';
-    const record = text === null ? undefined : parseRecord(text);
-    if (record?.state === 'held' || record?.state === 'released') known = record;
-  } catch (error) {
-    throw redisFailure(error, 'read hold');
+  const [text, [state, run, position]] = await askRedis(
+    deadline,
+    'read hold',
+    Promise.all([
+      link.redis.get(reservationKey(lane, id)),
+      link.redis.hmget(laneKey(lane), 'state', 'run', 'position'),
+    ]),
+  );
+  if (state !== 'open') throw new Unavailable(`lane ${lane} is ${state ?? 'cold'}`);
+  // A restored snapshot says `open`, too, and may have forgotten what became of the hold.
+  if (run !== link.run()) throw new Unavailable(`lane ${lane} is stale`);
+  const known = text === null ? undefined : parseRecord(text);
+  if (known?.state === 'held' || known?.state === 'released') {
+    return holdOf(id, known, link.nowMs());
   }
-  if (known) return holdOf(id, known, link.nowMs());
   // Other ends and orders are told by MySQL, which has the hold's own deadline and amount.
-  const { record, holdExpiresAtMs } = await factsAt(parts, lane, id, position, deadline);
+  const { record, holdExpiresAtMs } = await factsAt(parts, lane, id, position ?? '', deadline);
   return record && holdOf(id, { ...record, deadlineMs: holdExpiresAtMs }, link.nowMs());
 }
 

@@ -1,7 +1,10 @@
 import type { Redis } from 'ioredis';
+import { Deadline } from '../domain/deadline.ts';
 import type { Logger } from '../log.ts';
+import { askRedis } from '../redis/client.ts';
 import { laneOfReservationKey } from '../redis/keys.ts';
 
+const SUBSCRIBE_LIMIT_MS = 5_000;
 const EXPIRED_CHANNELS = '__keyevent@*__:expired';
 
 /** Flags of `notify-keyspace-events` that make Redis tell of expired keys: E(vent) and x, or A(ll). */
@@ -42,5 +45,6 @@ export async function listenForExpiry(
   });
   commands.on('ready', () => void askForNotifications(commands, log));
   await askForNotifications(commands, log);
-  await subscriber.psubscribe(EXPIRED_CHANNELS);
+  const subscribing = subscriber.psubscribe(EXPIRED_CHANNELS);
+  await askRedis(new Deadline(SUBSCRIBE_LIMIT_MS), 'subscribe', subscribing);
 }

@@ -105,7 +105,7 @@ export const UNAVAILABLE_DETAIL =
   'This could not be done, or is not known to be done. Try again; a repeat with the same ' +
   'Idempotency-Key takes effect once.';
 
-const OVERLOADED_DETAIL = 'Too much waits to be stored. Nothing was done: try again.';
+const OVERLOADED_DETAIL = 'Too much waits to be stored. Nothing new was done: try again.';
 
 /**
  * Turns what was thrown into a problem document. What is nobody's fault but ours is logged and told

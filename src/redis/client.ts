@@ -1,8 +1,14 @@
 import type { RedisOptions as BullRedisOptions } from 'bullmq';
 import { Redis } from 'ioredis';
+import { type Deadline, within } from '../domain/deadline.ts';
 import { Unavailable } from '../domain/unavailable.ts';
 
 const COMMAND_TIMEOUT_MS = 2_000;
+/**
+ * How long a request may wait for an answer of Redis, however long it may wait for MySQL: it is
+ * itself answered within 2 s when Redis stands still.
+ */
+export const ANSWER_LIMIT_MS = 1_500;
 const CONNECT_TIMEOUT_MS = 2_000;
 // A network can swallow a connection without a word; TCP itself takes a quarter of an hour to notice.
 const SILENCE_MAX_MS = 3_000;
@@ -29,6 +35,8 @@ export function hotClient(url: string): Redis {
     socketTimeout: SILENCE_MAX_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: reconnect,
+    // A primary that became a replica keeps its connections; the new one is found by a new one.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
   });
 }
 
@@ -98,4 +106,17 @@ export function redisFailure(error: unknown, what: string): Unavailable {
     return new Unavailable(`${what}: Redis has reached maxmemory`, 'overloaded');
   }
   return new Unavailable(`${what}: ${reason}`);
+}
+
+/** Redis' answer within the deadline and `ANSWER_LIMIT_MS`. Throws `Unavailable` otherwise. */
+export async function askRedis<T>(
+  deadline: Deadline,
+  what: string,
+  promise: Promise<T>,
+): Promise<T> {
+  try {
+    return await within(deadline.atMost(ANSWER_LIMIT_MS), `Redis (${what})`, promise);
+  } catch (error) {
+    throw redisFailure(error, what);
+  }
 }

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
-import { type Deadline, within } from '../domain/deadline.ts';
+import type { Deadline } from '../domain/deadline.ts';
 import { newCall } from '../domain/ids.ts';
 import { Unavailable } from '../domain/unavailable.ts';
 import type { Gate } from './bindings/common.ts';
-import { parseInfo, redisFailure } from './client.ts';
+import { ANSWER_LIMIT_MS, askRedis, parseInfo } from './client.ts';
 import { laneKey } from './keys.ts';
 
 const CLOCK_WINDOW_MS = 5_000;
@@ -108,13 +108,10 @@ export class LaneLink {
     send: (gate: Gate & { lateMs: number }) => Promise<R>,
   ): Promise<Exclude<R, GateRefusal | { status: 'again' }>> {
     for (;;) {
-      const gate = { ...this.gate(lane), lateMs: this.lateMs(deadline) };
-      let reply: R;
-      try {
-        reply = await within(deadline, `Redis (${what})`, send(gate));
-      } catch (error) {
-        throw redisFailure(error, what);
-      }
+      // What is not answered in time must not run afterwards.
+      const limit = deadline.atMost(ANSWER_LIMIT_MS);
+      const gate = { ...this.gate(lane), lateMs: this.lateMs(limit) };
+      const reply = await askRedis(limit, what, send(gate));
       this.observe(reply.nowMs);
       if (reply.status === 'closed' || reply.status === 'stale') {
         throw this.refused(lane, reply.status);

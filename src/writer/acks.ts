@@ -1,15 +1,20 @@
 import type { Redis } from 'ioredis';
-import type { Deadline } from '../domain/deadline.ts';
+import { Deadline, within } from '../domain/deadline.ts';
 import { Unavailable } from '../domain/unavailable.ts';
+import { askRedis } from '../redis/client.ts';
 import { commitsChannel } from '../redis/keys.ts';
+import type { Lag } from './lag.ts';
 
 const POLL_MS = 250;
+const LOOK_LIMIT_MS = 1_000;
+const SUBSCRIBE_LIMIT_MS = 5_000;
 
 /** Waits for one call's commit. */
 export interface Waiter {
   /**
    * Resolves once this very call is committed in MySQL, or once `decided` says that MySQL's row
-   * shows it. Throws `Unavailable` at the deadline: the outcome is unknown then.
+   * shows it. Throws `Unavailable` at the deadline, and as soon as a server is known to be away:
+   * the outcome is unknown then.
    */
   committed: (deadline: Deadline, decided: () => Promise<boolean>) => Promise<void>;
   /** Forgets the call. */
@@ -32,6 +37,7 @@ async function poll(
   decided: () => Promise<boolean>,
   wake: (wakeUp: () => void) => void,
   isCommitted: () => boolean,
+  checkServers: () => void,
 ): Promise<void> {
   while (!isCommitted()) {
     const remainingMs = deadline.remainingMs();
@@ -44,18 +50,26 @@ async function poll(
       });
     });
     if (isCommitted()) return;
-    // A query that fails decides nothing; the deadline does.
-    if (await decided().catch(() => false)) return;
+    // A query that fails decides nothing.
+    const looking = within(deadline.atMost(LOOK_LIMIT_MS), 'MySQL', decided());
+    if (await looking.catch(() => false)) return;
+    checkServers();
   }
 }
 
-export async function createAcks(subscriber: Redis, lanes: number): Promise<Acks> {
+/** `checkServers` throws while nobody could commit; see `Lag`. */
+export async function createAcks(
+  subscriber: Redis,
+  lanes: number,
+  { checkServers }: Pick<Lag, 'checkServers'>,
+): Promise<Acks> {
   const waiting = new Map<string, () => void>();
   subscriber.on('message', (_channel: string, calls: string) => {
     if (waiting.size === 0) return;
     for (const call of calls.split(' ')) waiting.get(call)?.();
   });
-  await subscriber.subscribe(...Array.from({ length: lanes }, (_, lane) => commitsChannel(lane)));
+  const channels = Array.from({ length: lanes }, (_, lane) => commitsChannel(lane));
+  await askRedis(new Deadline(SUBSCRIBE_LIMIT_MS), 'subscribe', subscriber.subscribe(...channels));
 
   return {
     register: (call) => {
@@ -71,7 +85,7 @@ export async function createAcks(subscriber: Redis, lanes: number): Promise<Acks
             const wake = (callback: () => void) => {
               wakeUp = callback;
             };
-            await poll(deadline, decided, wake, () => isCommitted);
+            await poll(deadline, decided, wake, () => isCommitted, checkServers);
           } finally {
             waiting.delete(call);
           }
@@ -86,6 +100,7 @@ export async function createAcks(subscriber: Redis, lanes: number): Promise<Acks
         decided,
         () => {},
         () => false,
+        checkServers,
       );
     },
   };

@@ -4,17 +4,22 @@ import { type Database, query } from '../db/client.ts';
 import { readWatermarks } from '../db/watermarks.ts';
 import { Deadline } from '../domain/deadline.ts';
 import { Unavailable } from '../domain/unavailable.ts';
+import { askRedis } from '../redis/client.ts';
 import { laneKey } from '../redis/keys.ts';
 
-const LOOK_EVERY_MS = 500;
+// Together, and with the pause of a waiter (acks.ts), less than the 2 s within which every request is
+// answered while Redis stands still.
+const LOOK_EVERY_MS = 250;
 const LOOK_LIMIT_MS = 1_000;
 /** Beyond this, orders and payments are refused before any script runs. */
 const LAG_MAX_MS = 2_000;
 
 /** How far MySQL is behind the journal. */
 export interface Lag {
-  /** Throws `Unavailable` when MySQL cannot be asked or a lane's rows are too far behind. */
+  /** Throws `Unavailable` like `checkServers`, and when a lane's rows are too far behind. */
   check: (lane: number) => void;
+  /** Throws `Unavailable` when Redis or MySQL did not answer when they were last asked. */
+  checkServers: () => void;
   /** Milliseconds for which the oldest seen entry of a lane has been waiting for its commit. */
   ofLane: (lane: number) => number;
   close: () => void;
@@ -36,8 +41,7 @@ export async function watchLag(redis: Redis, database: Database, lanes: number):
   const waitingByLane = new Map<number, Waiting>();
   let unreachable: string | undefined = 'not asked yet';
 
-  const lookAt = async (lane: number, watermark: Watermark | undefined) => {
-    const position = await redis.hget(laneKey(lane), 'position');
+  const note = (lane: number, position: string | null, watermark: Watermark | undefined) => {
     const waiting = waitingByLane.get(lane);
     if (waiting && !reached(watermark, waiting)) return;
     waitingByLane.delete(lane);
@@ -49,10 +53,18 @@ export async function watchLag(redis: Redis, database: Database, lanes: number):
 
   const look = async () => {
     const deadline = new Deadline(LOOK_LIMIT_MS);
+    const reading = Promise.all(
+      Array.from({ length: lanes }, (_, lane) => redis.hget(laneKey(lane), 'position')),
+    );
     try {
-      const watermarks = await query(deadline, 'watermarks', readWatermarks(database));
+      const [positions, watermarks] = await Promise.all([
+        askRedis(deadline, 'positions', reading),
+        query(deadline, 'watermarks', readWatermarks(database)),
+      ]);
       unreachable = undefined;
-      for (let lane = 0; lane < lanes; lane += 1) await lookAt(lane, watermarks.get(lane));
+      for (const [lane, position] of positions.entries()) {
+        note(lane, position, watermarks.get(lane));
+      }
     } catch (error) {
       unreachable = (error as Error).message;
     }
@@ -70,10 +82,14 @@ export async function watchLag(redis: Redis, database: Database, lanes: number):
     const waiting = waitingByLane.get(lane);
     return waiting ? performance.now() - waiting.seenAt : 0;
   };
+  const checkServers = () => {
+    if (unreachable !== undefined) throw new Unavailable(unreachable);
+  };
   return {
     ofLane,
+    checkServers,
     check: (lane) => {
-      if (unreachable !== undefined) throw new Unavailable(unreachable);
+      checkServers();
       const lagMs = ofLane(lane);
       if (lagMs > LAG_MAX_MS) {
         throw new Unavailable(`MySQL is ${Math.round(lagMs)} ms behind lane ${lane}`);

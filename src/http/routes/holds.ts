@@ -149,7 +149,7 @@ function refuseHold(c: Context, outcome: HoldRefusal, nowMs: number): ProblemRes
       });
     case 'overloaded':
       return problem(c, 'overloaded', {
-        detail: 'Too much waits to be stored. Nothing was held: try again.',
+        detail: 'Too much waits to be stored. Nothing new was held: try again.',
       });
     case 'product_not_found': {
       const { productId } = outcome;
