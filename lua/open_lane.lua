@@ -1,13 +1,14 @@
-#!lua
+#!lua flags=allow-oom
 --[[
-Opens a lane on this server: a new one, or one that an earlier server process left behind and
-whose journal MySQL has confirmed. Only the process that decided on `expected_run` may.
+Opens a lane on this server: one that was rebuilt, or one whose journal MySQL has confirmed. Only
+whoever examined it as it still is may.
 
-KEYS[1] lane          hash      the lane; all other keys follow from it (include/keys)
-ARGV[1] epoch         integer   the epoch to open, or the one the lane must have
-ARGV[2] run           string    run_id of this server
-ARGV[3] expected_run  string    run of the lane as it was examined; '' when it was absent
-ARGV[4] cap           integer   transitions, the largest backlog that still grants holds
+KEYS[1] lane            hash     the lane; all other keys follow from it (include/keys)
+ARGV[1] epoch           integer  that the lane must have
+ARGV[2] run             string   run_id of this server
+ARGV[3] expected_state  string   of the lane as it was examined
+ARGV[4] expected_run    string   of the lane as it was examined
+ARGV[5] cap             integer  transitions, the largest backlog that still grants holds
 
 Returns, in order of precedence
   {'changed', now_ms}  the lane is no longer as it was examined: nothing written
@@ -15,13 +16,10 @@ Returns, in order of precedence
 Emits nothing
 ]]
 --@include gate
-local epoch, run, expected_run, cap = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local epoch, run, expected_state, expected_run, cap = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
-if (lane[3] or '') ~= expected_run then return {'changed', now_ms} end
-if lane[1] and (lane[1] ~= 'open' or lane_epoch ~= epoch) then return {'changed', now_ms} end
-
-redis.call('HSET', lane_key, 'state', 'open', 'epoch', epoch, 'run', run, 'cap', cap)
-if not lane[1] then
-  redis.call('HSET', lane_key, 'tail', 'start', 'position', '', 'emitted', 0, 'persisted', 0)
+if lane[1] ~= expected_state or lane_epoch ~= epoch or lane[3] ~= expected_run then
+  return {'changed', now_ms}
 end
+redis.call('HSET', lane_key, 'state', 'open', 'run', run, 'cap', cap)
 return {'opened', now_ms}

@@ -9,7 +9,8 @@ import { listenForExpiry } from './expiry/notifications.ts';
 import type { Logger } from './log.ts';
 import { createInbox, type Inbox } from './payments/inbox.ts';
 import { createReceiptSweeper } from './payments/sweeper.ts';
-import { keepLanes } from './recovery/lanes.ts';
+import { keepLanes } from './recovery/keeper.ts';
+import { Lanes } from './recovery/lanes.ts';
 import { startSweeper } from './recovery/sweeper.ts';
 import { hotClient, subscriberClient } from './redis/client.ts';
 import { LaneLink } from './redis/link.ts';
@@ -18,6 +19,7 @@ import { checkRedis } from './redis/requirements.ts';
 import { createAcks } from './writer/acks.ts';
 import { createDoorbell, type Doorbell } from './writer/doorbell.ts';
 import { createDrain, type Drain } from './writer/drain.ts';
+import { BrokenJournal } from './writer/fold.ts';
 import { watchLag } from './writer/lag.ts';
 import { startWriter } from './writer/worker.ts';
 
@@ -53,6 +55,7 @@ export interface Holdfast {
   database: Database;
   link: LaneLink;
   drain: Drain;
+  lanes: Lanes;
   ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   /** Stops every part, the last one started first. */
   close: () => Promise<void>;
@@ -99,6 +102,8 @@ async function connectRedis({ redisUrl, log }: ComposeOptions, closers: Closer[]
   // The writer has a connection of its own: its large reads must not hold up holds.
   return { link, writerLink: await connect(), subscriber };
 }
+
+const isBroken = (error: unknown): boolean => error instanceof BrokenJournal;
 
 // A drain that fails is tried again by the writer, or by the next command.
 const ownDoorbell = (drain: Drain): Doorbell => ({
@@ -164,14 +169,15 @@ async function startRoles(
 
 async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfast> {
   const { config, log, redisUrl, mysqlUrl, keepMs = KEEP_MS } = options;
-  const { lanes, outboxMax } = config;
+  const { lanes } = config;
   const keepsBound = config.roles.length === 0;
   const { link, writerLink, subscriber } = await connectRedis(options, closers);
   const database = openDatabase(mysqlUrl, API_CONNECTIONS);
   const writerDatabase = openDatabase(mysqlUrl, WRITER_CONNECTIONS);
   closers.push(database.close, writerDatabase.close);
   const drain = createDrain({ redis: writerLink.redis, database: writerDatabase, keepMs });
-  const keeper = keepLanes({ link, database, lanes, outboxMax, keepsBound, drain, log });
+  const kept = new Lanes({ ...config, link, database, drain, isBroken, log });
+  const keeper = keepLanes(kept, keepsBound, log);
   closers.push(keeper.close);
   await keeper.check();
   const doorbell = options.drainsItself ? ownDoorbell(drain) : createDoorbell(redisUrl);
@@ -184,7 +190,7 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   const { ring } = doorbell;
   const engine = createEngine({ ...config, link, database, acks, lag, memory, ring });
   const inbox = createInbox(engine, database, log);
-  const parts = { engine, inbox, database, link, drain };
+  const parts = { engine, inbox, database, link, drain, lanes: kept };
   await startRoles(options, parts, subscriber, doorbell.ring, closers);
   return {
     ...parts,

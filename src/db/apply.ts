@@ -1,5 +1,6 @@
 import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { holdId, orderId } from '../domain/ids.ts';
+import { COUNTER_NAMES } from '../domain/product.ts';
 import type { FoldedChanges, StockChange, Watermark } from './changes.ts';
 import { type Database, transaction } from './client.ts';
 
@@ -87,7 +88,7 @@ async function applyOrders(connection: PoolConnection, changes: FoldedChanges): 
   await insert(
     connection,
     'INSERT INTO orders (id, hold_id, lane, state, version, buyer, amount_minor, currency,' +
-      ' idempotency_key, created_at, pay_by, reference, settled_at) VALUES ?',
+      ' counted, idempotency_key, created_at, pay_by, reference, settled_at) VALUES ?',
     sorted(changes.ordersMade).map(([id, { event, atMs, state, version, ...made }]) => [
       orderId(id),
       holdId(id),
@@ -97,6 +98,7 @@ async function applyOrders(connection: PoolConnection, changes: FoldedChanges): 
       event.buyer,
       event.amountMinor,
       event.currency,
+      made.counted ? 1 : 0,
       event.key,
       moment(atMs),
       moment(event.deadlineMs),
@@ -107,16 +109,19 @@ async function applyOrders(connection: PoolConnection, changes: FoldedChanges): 
   await update(
     connection,
     'orders',
-    'INSERT INTO orders (id, state, version, reference, settled_at) VALUES ?' +
+    'INSERT INTO orders (id, state, version, counted, reference, settled_at) VALUES ?' +
       ' ON DUPLICATE KEY UPDATE state = VALUES(state), version = VALUES(version),' +
-      ' reference = VALUES(reference), settled_at = VALUES(settled_at)',
-    sorted(changes.ordersChanged).map(([id, { state, version, reference, settledAtMs }]) => [
-      orderId(id),
-      state,
-      version,
-      reference,
-      momentOrNull(settledAtMs),
-    ]),
+      ' counted = VALUES(counted), reference = VALUES(reference), settled_at = VALUES(settled_at)',
+    sorted(changes.ordersChanged).map(
+      ([id, { state, version, counted, reference, settledAtMs }]) => [
+        orderId(id),
+        state,
+        version,
+        counted ? 1 : 0,
+        reference,
+        momentOrNull(settledAtMs),
+      ],
+    ),
   );
 }
 
@@ -150,15 +155,14 @@ async function applyStock(connection: PoolConnection, changes: FoldedChanges): P
     [rows.map(([productId]) => productId)],
   );
   const knownById = new Map(known.map((row) => [Number(row.product_id), row]));
-  for (const [productId, { before, epoch, sequence }] of rows) {
+  for (const [productId, { before }] of rows) {
     const row = knownById.get(productId);
     const says = (counter: keyof StockChange['before']) => Number(row?.[counter] ?? 0);
-    const counters = ['total', 'available', 'held', 'pending', 'sold'] as const;
-    const wrong = counters.find((counter) => says(counter) !== before[counter]);
+    const wrong = COUNTER_NAMES.find((counter) => says(counter) !== before[counter]);
     if (wrong) {
       throw new RowsDisagree(
-        `stock of product ${productId}: ${wrong} is ${says(wrong)} in MySQL, and the journal up to` +
-          ` ${epoch}-${sequence} starts from ${before[wrong]}`,
+        `stock of product ${productId}: ${wrong} is ${says(wrong)} in MySQL, and the journal goes on` +
+          ` from ${before[wrong]}`,
       );
     }
   }

@@ -11,6 +11,7 @@ export interface HoldChange {
 export interface OrderChange {
   state: 'pending' | 'paid' | 'cancelled' | 'expired' | 'refund_due' | 'refunded';
   version: number;
+  counted: boolean;
   reference: string | null;
   settledAtMs: number | null;
 }

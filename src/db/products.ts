@@ -17,7 +17,7 @@ export interface ProductRow {
 
 type Row = typeof products.$inferSelect;
 
-function toProductRow(row: Row, isInJournal: boolean): ProductRow {
+export function toProductRow(row: Row, isInJournal: boolean): ProductRow {
   const { id, lane, rulesVersion, startsAt, endsAt, ...rest } = row;
   const { name, priceMinor, currency, status, holdTtlMs, payTtlMs, maxPerHold, maxPerBuyer } = rest;
   return {

@@ -47,7 +47,7 @@ export async function readFacts(
     amountMinor: hold.amountMinor,
     currency: hold.currency,
     buyer: hold.buyer,
-    counted: hold.counted,
+    counted: order ? order.counted : hold.counted,
     ordered: order !== null,
     reference: order?.reference ?? '',
   };

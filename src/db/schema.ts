@@ -5,11 +5,18 @@ import {
   datetime,
   index,
   int,
+  json,
   mysqlTable,
   primaryKey,
   smallint,
   varchar,
 } from 'drizzle-orm/mysql-core';
+import type { Counters } from '../domain/product.ts';
+
+/** What a rebuild found wrong in the rows, and put right. */
+export type RebuildFinding =
+  | { kind: 'counters_disagree'; productId: number; expected: Counters; found: Counters }
+  | { kind: 'hold_beyond_total'; holdId: string };
 
 // No foreign keys and no auto-increment on hot tables: they would tie a lane to one MySQL server.
 // Times are those of the Redis server whose event a row tells, in UTC.
@@ -110,6 +117,8 @@ export const orders = mysqlTable('orders', {
   buyer: ascii('buyer', { length: 64 }).notNull().default(''),
   amountMinor: bigint('amount_minor', { mode: 'number' }).notNull().default(0),
   currency: ascii('currency', { length: 3 }).notNull().default(''),
+  /** Whether its units count towards the buyer's limit; a late payment can change that. */
+  counted: boolean('counted').notNull().default(false),
   idempotencyKey: ascii('idempotency_key', { length: 128 }).notNull().default(''),
   /** Of the payment event that settled it. */
   reference: ascii('reference', { length: 128 }),
@@ -117,6 +126,23 @@ export const orders = mysqlTable('orders', {
   payBy: moment('pay_by'),
   settledAt: moment('settled_at'),
 });
+
+/** Each time a lane was built from these tables, why, and what was found wrong on the way. */
+export const rebuilds = mysqlTable(
+  'rebuilds',
+  {
+    lane: smallint('lane').notNull(),
+    /** The epoch that it began. */
+    epoch: position('epoch').notNull(),
+    reason: varchar('reason', { length: 500 }).notNull(),
+    startedAt: moment('started_at').notNull(),
+    finishedAt: moment('finished_at'),
+    holds: int('holds'),
+    orders: int('orders'),
+    findings: json('findings').$type<RebuildFinding[]>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.lane, table.epoch] })],
+);
 
 /** The inbox: every payment event, committed before anything acts on it. Open without an outcome. */
 export const paymentEvents = mysqlTable(

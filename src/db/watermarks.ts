@@ -1,9 +1,12 @@
-import { and, eq } from 'drizzle-orm';
-import type { RowDataPacket } from 'mysql2/promise';
-import { CHAIN_START } from '../domain/journal.ts';
+import { eq } from 'drizzle-orm';
+import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
+import { Deadline } from '../domain/deadline.ts';
 import type { Watermark } from './changes.ts';
-import type { Database } from './client.ts';
+import { type Database, query } from './client.ts';
 import { lanes } from './schema.ts';
+
+const ANSWER_LIMIT_MS = 2_000;
+const PING_EVERY_MS = 3_000;
 
 /** Where a lane's rows stand, or undefined when MySQL has never heard of the lane. */
 export async function readWatermark(
@@ -21,14 +24,6 @@ export async function readWatermarks({ orm }: Database): Promise<Map<number, Wat
   return new Map(rows.map(({ lane, eventAt: _, ...watermark }) => [lane, watermark]));
 }
 
-/** Makes a lane known, before its first epoch. Does nothing when it is known. */
-export async function insertLane({ orm }: Database, lane: number): Promise<void> {
-  await orm
-    .insert(lanes)
-    .ignore()
-    .values({ lane, epoch: 0, sequence: -1, call: CHAIN_START, emitted: 0, eventAt: null });
-}
-
 /**
  * Runs `work` while no other process does so for this lane, waiting for it at most `waitMs`. False
  * when that was too short. The lock ends with its connection, whatever ends that.
@@ -41,33 +36,33 @@ export async function underLaneLock(
 ): Promise<boolean> {
   // Names of locks are known to the whole server, and at most 64 characters long.
   const name = "CONCAT('holdfast.', LEFT(SHA2(DATABASE(), 256), 32), '.', ?)";
-  const connection = await pool.getConnection();
-  try {
-    const [rows] = await connection.query<RowDataPacket[]>(
-      `SELECT GET_LOCK(${name}, ?) AS locked`,
-      [lane, waitMs / 1_000],
+  const connection = await connect(pool, waitMs + ANSWER_LIMIT_MS);
+  const ask = (sql: string, values: unknown[] = []) =>
+    query(
+      new Deadline(waitMs + ANSWER_LIMIT_MS),
+      'lane lock',
+      connection.query<RowDataPacket[]>(sql, values),
     );
+  // A silent connection is taken for a dead one, and its lock would end with it.
+  const awake = setInterval(() => void connection.ping().catch(() => {}), PING_EVERY_MS);
+  try {
+    const [rows] = await ask(`SELECT GET_LOCK(${name}, ?) AS locked`, [lane, waitMs / 1_000]);
     if (Number(rows[0]?.locked) !== 1) return false;
-    try {
-      await work();
-    } finally {
-      await connection.query(`DO RELEASE_LOCK(${name})`, [lane]);
-    }
+    await work();
     return true;
   } finally {
-    connection.release();
+    clearInterval(awake);
+    await ask(`DO RELEASE_LOCK(${name})`, [lane]).then(
+      () => connection.release(),
+      () => connection.destroy(),
+    );
   }
 }
 
-/** Moves a lane that never had an entry on to its next epoch; false when another process did. */
-export async function raiseEmptyEpoch(
-  { orm }: Database,
-  lane: number,
-  epoch: number,
-): Promise<boolean> {
-  const [result] = await orm
-    .update(lanes)
-    .set({ epoch: epoch + 1 })
-    .where(and(eq(lanes.lane, lane), eq(lanes.epoch, epoch), eq(lanes.sequence, -1)));
-  return result.affectedRows === 1;
+async function connect(pool: Database['pool'], limitMs: number): Promise<PoolConnection> {
+  const connecting = pool.getConnection();
+  return query(new Deadline(limitMs), 'connection', connecting).catch((error) => {
+    connecting.then((late) => late.release()).catch(() => {});
+    throw error;
+  });
 }

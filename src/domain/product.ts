@@ -7,6 +7,8 @@ export interface Counters {
   sold: number;
 }
 
+export const COUNTER_NAMES = ['total', 'available', 'held', 'pending', 'sold'] as const;
+
 /** The rules of a sale. They live in MySQL first; Redis has the newest `rulesVersion`. */
 export interface ProductRules {
   name: string;

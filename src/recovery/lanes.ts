@@ -1,32 +1,31 @@
-import type { Watermark } from '../db/changes.ts';
-import { type Database, query } from '../db/client.ts';
-import {
-  insertLane,
-  raiseEmptyEpoch,
-  readWatermark,
-  readWatermarks,
-  underLaneLock,
-} from '../db/watermarks.ts';
-import { Deadline } from '../domain/deadline.ts';
+import type { Database } from '../db/client.ts';
+import { query } from '../db/client.ts';
+import { readWatermarks, underLaneLock } from '../db/watermarks.ts';
+import { Deadline, within } from '../domain/deadline.ts';
 import type { Logger } from '../log.ts';
+import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { openLaneScript } from '../redis/bindings/open-lane.ts';
 import { laneKey } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
+import { type Examined, examine } from './examine.ts';
+import type { LaneFound } from './judge.ts';
+import { type Rebuilt, rebuildLane } from './rebuild.ts';
 
 const LIMIT_MS = 5_000;
+const REDIS_LIMIT_MS = 2_000;
 const LOCK_WAIT_MS = 2_000;
-const CHECK_EVERY_MS = 1_000;
 
-export interface LaneKeeperOptions {
+export interface LanesOptions {
   link: LaneLink;
   database: Database;
   lanes: number;
   /** Largest backlog, in transitions, at which a lane still grants holds. */
   outboxMax: number;
-  /** A command that only looks in leaves the bound of an open lane as it is. */
-  keepsBound: boolean;
+  idempotencyTtlMs: number;
   /** Commits what the journal of a lane has; throws when the journal does not follow MySQL. */
   drain: (lane: number) => Promise<number>;
+  /** Whether the drain failed because entries are missing or of another history. */
+  isBroken: (error: unknown) => boolean;
   log: Logger;
 }
 
@@ -40,194 +39,157 @@ export class TooFewLanes extends Error {
   override readonly name = 'TooFewLanes';
 }
 
-/** Why a lane stays closed, for the log and for people. */
+/** A lane that only people can decide about, and what they can do. */
 export class SuspectLane extends Error {
   override readonly name = 'SuspectLane';
 }
 
-interface LaneFound {
-  state: string;
-  epoch: number;
-  run: string;
-  tail: string;
-  sequence: number;
-  cap: number;
-}
+const ACCEPT =
+  'once MySQL is the one that is to be believed, run "holdfast rebuild --accept-mysql"; what it' +
+  ' lacks is lost then';
 
-async function readLane({ link }: LaneKeeperOptions, lane: number): Promise<LaneFound | undefined> {
-  const fields = ['state', 'epoch', 'run', 'tail', 'position', 'cap'] as const;
-  const [state, epoch, run, tail, position, cap] = await link.redis.hmget(laneKey(lane), ...fields);
-  if (!state) return undefined;
-  const sequence = position ? Number(position.split('-')[1]) : -1;
-  const numbers = { epoch: Number(epoch), sequence, cap: Number(cap) };
-  return { state, run: run ?? '', tail: tail ?? '', ...numbers };
-}
+const wrongDatabase = (lane: number, reason: string) =>
+  new WrongDatabase(`lane ${lane}: ${reason}`);
 
-async function open(
-  options: LaneKeeperOptions,
-  lane: number,
-  epoch: number,
-  expectedRun: string,
-): Promise<void> {
-  const { link, outboxMax } = options;
-  const command = { epoch, run: link.run(), expectedRun, cap: outboxMax };
-  const reply = await openLaneScript.run(link.redis, laneKey(lane), command);
-  if (reply.status === 'opened') {
-    link.observe(reply.nowMs);
-  } else {
-    // Another process was faster, which is as good, unless it closed the lane.
-    const found = await readLane(options, lane);
-    if (found?.state !== 'open' || found.run !== link.run()) {
-      throw new SuspectLane(`lane ${lane} is ${found?.state ?? 'gone'} and cannot be opened`);
-    }
-  }
-  await link.refresh(lane);
-}
+/** Opens, closes and rebuilds lanes. Everything but a look is done under the lane's lock. */
+export class Lanes {
+  readonly #options: LanesOptions;
 
-// An empty lane of a database that never had an entry: nothing can have been lost but holds that
-// were never persisted, and the next epoch keeps whoever made those out. Processes that start
-// together do this one after the other, or Redis would have the epoch of one and MySQL another's.
-async function openCold(options: LaneKeeperOptions, lane: number): Promise<void> {
-  const deadline = new Deadline(LIMIT_MS);
-  await query(deadline, 'lane', insertLane(options.database, lane));
-  const reading = readWatermark(options.database, lane);
-  const watermark = await query(deadline, 'watermark', reading);
-  if (await readLane(options, lane)) return options.link.refresh(lane);
-  if (!watermark) throw new SuspectLane(`MySQL does not keep the row of lane ${lane}`);
-  if (watermark.sequence >= 0) {
-    throw new SuspectLane(
-      `Redis has no lane ${lane}, and MySQL has its journal up to ${watermark.epoch}-` +
-        `${watermark.sequence}: Redis has lost its data, and the lane must be rebuilt from MySQL`,
-    );
+  constructor(options: LanesOptions) {
+    this.#options = options;
   }
-  const raised = await raiseEmptyEpoch(options.database, lane, watermark.epoch);
-  if (!raised) throw new SuspectLane(`lane ${lane} is being opened by another process`);
-  await open(options, lane, watermark.epoch + 1, '');
-}
 
-// Left behind by an earlier server process. It may go on only if Redis lost nothing: its journal
-// reaches at least as far as MySQL's rows, and follows them.
-async function reopen(
-  options: LaneKeeperOptions,
-  lane: number,
-  watermark: Watermark,
-  found: LaneFound,
-): Promise<void> {
-  const position = `${found.epoch}-${found.sequence}`;
-  const behind = `MySQL has its journal up to ${watermark.epoch}-${watermark.sequence}`;
-  if (found.epoch !== watermark.epoch || found.sequence < watermark.sequence) {
-    throw new SuspectLane(`lane ${lane} ends at ${position}, but ${behind}`);
+  get count(): number {
+    return this.#options.lanes;
   }
-  if (found.sequence === watermark.sequence && found.tail !== watermark.call) {
-    throw new SuspectLane(
-      `lane ${lane} ends at ${position} with call ${found.tail}, but ${behind}`,
-    );
-  }
-  const transitions = await options.drain(lane).catch((error) => {
-    throw new SuspectLane(`lane ${lane} cannot be drained: ${(error as Error).message}`);
-  });
-  const drained = await readWatermark(options.database, lane);
-  if (drained?.epoch !== found.epoch || drained.sequence < found.sequence) {
-    throw new SuspectLane(
-      `lane ${lane} ends at ${position}, but its journal only reaches to ${drained?.sequence}`,
-    );
-  }
-  await open(options, lane, found.epoch, found.run);
-  options.log.info({ lane, position, transitions }, 'lane reopened after a restart of Redis');
-}
 
-async function bringUp(options: LaneKeeperOptions, lane: number, isStart: boolean): Promise<void> {
-  const { link, database, outboxMax, keepsBound } = options;
-  const deadline = new Deadline(LIMIT_MS);
-  // MySQL first, Redis second: the other way round, Redis could seem to be behind.
-  const watermark = await query(deadline, 'watermark', readWatermark(database, lane));
-  const found = await readLane(options, lane);
-  if (!found) {
-    const isOpened = await underLaneLock(database, lane, LOCK_WAIT_MS, () =>
-      openCold(options, lane),
-    );
-    if (!isOpened) throw new SuspectLane(`lane ${lane} is being opened by another process`);
-    return;
-  }
-  if (!watermark) {
-    // Another process may have made both between the two looks.
-    if (await readWatermark(database, lane)) return bringUp(options, lane, isStart);
-    throw new WrongDatabase(
-      `Redis has lane ${lane}, and MySQL has never heard of it: MYSQL_URL probably names the` +
-        ' wrong database, or REDIS_URL the Redis of another shop',
-    );
-  }
-  const isOpen = found.state === 'open' && found.run === link.run();
-  if (!isOpen) return reopen(options, lane, watermark, found);
-  // OUTBOX_MAX may have another value since the last start.
-  if (isStart && !keepsBound && found.cap !== outboxMax)
-    return open(options, lane, found.epoch, found.run);
-  return link.refresh(lane);
-}
-
-async function refuseTooFew({ database, lanes }: LaneKeeperOptions): Promise<void> {
-  const reading = readWatermarks(database);
-  const watermarks = await query(new Deadline(LIMIT_MS), 'watermarks', reading);
-  const used = [...watermarks].filter(([, { sequence }]) => sequence >= 0);
-  const needed = Math.max(0, ...used.map(([lane]) => lane)) + 1;
-  if (needed > lanes) {
+  /** Throws `TooFewLanes` when MySQL has lanes beyond `LANES`. */
+  async refuseTooFew(): Promise<void> {
+    const { database, lanes } = this.#options;
+    const watermarks = await query(new Deadline(LIMIT_MS), 'lanes', readWatermarks(database));
+    const used = [...watermarks].filter(([, { epoch, sequence }]) => epoch > 1 || sequence >= 0);
+    const needed = Math.max(0, ...used.map(([lane]) => lane)) + 1;
+    if (needed <= lanes) return;
     throw new TooFewLanes(
       `LANES is ${lanes}, but there are products, holds and orders in ${needed} lanes: set LANES to` +
         ` ${needed} or more, in every process`,
     );
   }
-}
 
-/** Opens lanes that lost nothing, at the start and after every restart of Redis. */
-export interface LaneKeeper {
-  /** Opens what may be opened. Throws only the first time: `WrongDatabase` or `TooFewLanes`. */
-  check: () => Promise<void>;
-  close: () => Promise<void>;
-}
+  /**
+   * Has the lane open if nothing speaks against it: at once, by draining it and opening it again,
+   * or by a rebuild. What is suspect is closed first. Throws `SuspectLane` or `WrongDatabase` where
+   * people must decide.
+   */
+  async keep(lane: number, isStart: boolean): Promise<void> {
+    const { link, database } = this.#options;
+    const { verdict, reason, found } = await examine(link, database, lane);
+    if (verdict === 'fine') return link.refresh(lane);
+    // A newcomer with a wrong MYSQL_URL must not stop the sale of the others.
+    if (verdict === 'wrong_database' && isStart) throw wrongDatabase(lane, reason);
+    await this.#close(lane, found);
+    await this.#alone(lane, () => this.#decide(lane));
+  }
 
-/** Looks after the lanes once a second. A suspect one stays closed, and the log says why. */
-export function keepLanes(options: LaneKeeperOptions): LaneKeeper {
-  const { lanes, log } = options;
-  const complaints = new Map<number, string>();
-  let isStart = true;
+  /** Gives an open lane the bound of this process. */
+  async setBound(lane: number): Promise<void> {
+    const { link, database, outboxMax } = this.#options;
+    const { verdict, found } = await examine(link, database, lane);
+    if (verdict === 'fine' && found && found.cap !== outboxMax) await this.#open(lane, found);
+  }
 
-  const check = async () => {
-    if (isStart) await refuseTooFew(options);
-    for (let lane = 0; lane < lanes; lane += 1) {
-      try {
-        await bringUp(options, lane, isStart);
-        if (complaints.delete(lane)) log.info({ lane }, 'lane is open again');
-      } catch (error) {
-        if (error instanceof WrongDatabase && isStart) throw error;
-        const reason = (error as Error).message;
-        if (complaints.get(lane) === reason) continue;
-        complaints.set(lane, reason);
-        log.error({ lane, reason }, 'lane stays closed; buyers are answered 503');
+  /**
+   * Builds the lane from MySQL, because somebody asks for it: drained first, so that nothing that
+   * can be saved is lost. Throws `SuspectLane` where MySQL has lost something, unless that is
+   * accepted.
+   */
+  async rebuild(lane: number, acceptsMysql: boolean): Promise<Rebuilt> {
+    const { link, database, drain, isBroken } = this.#options;
+    const before = await examine(link, database, lane);
+    await this.#close(lane, before.found);
+    let rebuilt: Rebuilt | undefined;
+    const isDone = await this.#alone(lane, async () => {
+      await drain(lane).catch((error) => {
+        if (!isBroken(error) && !acceptsMysql) throw error;
+      });
+      const examined = await examine(link, database, lane);
+      if (examined.verdict === 'wrong_database') throw wrongDatabase(lane, examined.reason);
+      if (examined.verdict === 'mysql_behind' && !acceptsMysql) {
+        throw new SuspectLane(`${examined.reason}; ${ACCEPT}`);
       }
+      rebuilt = await this.#rebuild(lane, examined, 'asked for');
+    });
+    if (isDone && rebuilt) return rebuilt;
+    throw new SuspectLane(`another process looks after lane ${lane}: try again in a moment`);
+  }
+
+  // False when another process looks after the lane, which is as good.
+  #alone(lane: number, work: () => Promise<void>): Promise<boolean> {
+    return underLaneLock(this.#options.database, lane, LOCK_WAIT_MS, work);
+  }
+
+  async #decide(lane: number): Promise<void> {
+    const { link, database } = this.#options;
+    const examined = await examine(link, database, lane);
+    const { verdict, reason, found } = examined;
+    switch (verdict) {
+      case 'fine':
+        return link.refresh(lane);
+      case 'reopen':
+        if (found) await this.#reopen(lane, examined, found);
+        return;
+      case 'rebuild':
+        await this.#rebuild(lane, examined, reason);
+        return;
+      case 'mysql_behind':
+        throw new SuspectLane(`${reason}; ${ACCEPT}`);
+      case 'wrong_database':
+        throw wrongDatabase(lane, reason);
     }
-    isStart = false;
-  };
+  }
 
-  let timer: NodeJS.Timeout | undefined;
-  let closed = false;
-  let checking: Promise<void> = Promise.resolve();
-  const checkAgain = () => {
-    timer = setTimeout(() => {
-      checking = check()
-        .catch((error) => log.error({ err: error }, 'lanes'))
-        .finally(() => {
-          if (!closed) checkAgain();
-        });
-    }, CHECK_EVERY_MS);
-  };
-  checkAgain();
+  // Nothing is discarded unless the entries themselves are not those that MySQL has.
+  async #reopen(lane: number, examined: Examined, found: LaneFound): Promise<void> {
+    const { drain, isBroken, log } = this.#options;
+    const { reason } = examined;
+    let transitions: number;
+    try {
+      transitions = await drain(lane);
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+      await this.#rebuild(lane, examined, (error as Error).message);
+      return;
+    }
+    await this.#open(lane, found);
+    log.info({ lane, epoch: found.epoch, reason, transitions }, 'lane is open again, nothing lost');
+  }
 
-  return {
-    check,
-    close: async () => {
-      closed = true;
-      clearTimeout(timer);
-      await checking;
-    },
-  };
+  async #rebuild(lane: number, { found }: Examined, reason: string): Promise<Rebuilt> {
+    const { log } = this.#options;
+    const isNew = found === undefined;
+    const rebuilt = await rebuildLane(this.#options, lane, found?.epoch ?? 0, reason);
+    const { epoch, products, holds, orders, tookMs } = rebuilt;
+    const told = { lane, epoch, products, holds, orders, tookMs };
+    if (isNew && products === 0) log.info(told, 'lane opened');
+    else log.warn({ ...told, reason }, 'lane rebuilt from MySQL');
+    return rebuilt;
+  }
+
+  async #close(lane: number, found: LaneFound | undefined): Promise<void> {
+    if (found?.state !== 'open') return;
+    const { link } = this.#options;
+    const closing = closeLaneScript.run(link.redis, laneKey(lane), found);
+    await within(new Deadline(REDIS_LIMIT_MS), 'Redis (close lane)', closing);
+  }
+
+  async #open(lane: number, { epoch, state, run }: LaneFound): Promise<void> {
+    const { link, outboxMax } = this.#options;
+    const expected = { expectedState: state, expectedRun: run };
+    const command = { epoch, run: link.run(), ...expected, cap: outboxMax };
+    const opening = openLaneScript.run(link.redis, laneKey(lane), command);
+    const { nowMs } = await within(new Deadline(REDIS_LIMIT_MS), 'Redis (open lane)', opening);
+    link.observe(nowMs);
+    // Where it was changed meanwhile, the next look decides.
+    await link.refresh(lane);
+  }
 }

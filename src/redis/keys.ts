@@ -12,6 +12,9 @@ export const idempotencyKey = (lane: number, operation: 'hold' | 'order', key: s
   `hf:{${lane}}:idem:${operation}:${key}`;
 export const adjustmentKey = (lane: number, key: string): string => `hf:{${lane}}:adj:${key}`;
 
+/** Matches every key of a lane; braces are no special characters of `SCAN`. */
+export const laneKeysPattern = (lane: number): string => `hf:{${lane}}:*`;
+
 /** product id -> lane, of every product. */
 export const CATALOG_KEY = 'hf:catalog';
 

@@ -75,17 +75,14 @@ export class LaneLink {
     const epoch = this.#epochs.get(lane);
     const run = this.run();
     if (epoch === undefined) {
-      void this.refresh(lane).catch(() => {});
+      this.#refreshSoon(lane);
       throw new Unavailable(`lane ${lane} is not open`);
     }
     return { epoch, run, call: newCall() };
   }
 
-  /** Reads the lane's epoch again, if this very server has opened it; at most 5 times a second. */
+  /** Reads the lane's epoch again, if the lane is open on this very server. */
   async refresh(lane: number): Promise<void> {
-    const now = performance.now();
-    if (now - (this.#refreshedAt.get(lane) ?? Number.NEGATIVE_INFINITY) < REFRESH_EVERY_MS) return;
-    this.#refreshedAt.set(lane, now);
     const [state, epoch, run] = await this.redis.hmget(laneKey(lane), 'state', 'epoch', 'run');
     if (state === 'open' && run === this.#run) this.#epochs.set(lane, Number(epoch));
     else this.#epochs.delete(lane);
@@ -93,7 +90,7 @@ export class LaneLink {
 
   /** What the lane says of a refusal by its gate: always `Unavailable`, and the epoch is read again. */
   refused(lane: number, status: string): Unavailable {
-    void this.refresh(lane).catch(() => {});
+    this.#refreshSoon(lane);
     return new Unavailable(`lane ${lane} is ${status}`);
   }
 
@@ -121,6 +118,14 @@ export class LaneLink {
       }
       if (deadline.passed()) throw new Unavailable(`${what}: no time left`);
     }
+  }
+
+  // Callers who are refused come in crowds.
+  #refreshSoon(lane: number): void {
+    const now = performance.now();
+    if (now - (this.#refreshedAt.get(lane) ?? Number.NEGATIVE_INFINITY) < REFRESH_EVERY_MS) return;
+    this.#refreshedAt.set(lane, now);
+    this.refresh(lane).catch(() => {});
   }
 
   async #learnRun(): Promise<void> {

@@ -5,6 +5,7 @@ import { type Database, isTransient, query } from '../db/client.ts';
 import { readWatermark } from '../db/watermarks.ts';
 import { Deadline } from '../domain/deadline.ts';
 import { type JournalEntry, transitionCount } from '../domain/journal.ts';
+import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { trimScript } from '../redis/bindings/trim.ts';
 import { commitsChannel, laneKey } from '../redis/keys.ts';
 import { BrokenJournal, foldEntries } from './fold.ts';
@@ -80,7 +81,10 @@ class LaneDrain {
       // Another writer may have gone on meanwhile, and trimmed what seems to be missing.
       this.#watermark = undefined;
       const now = await this.#readWatermark();
-      if (now?.call === from.call && now.sequence === from.sequence) throw error;
+      if (now?.call === from.call && now.sequence === from.sequence) {
+        await this.#close(from);
+        throw error;
+      }
       return { transitions: 0, atEnd: false };
     }
     const { entries, atEnd } = batch;
@@ -89,6 +93,13 @@ class LaneDrain {
     const result = await this.#commit(entries, from, last);
     if (result === 'moved') return { transitions: 0, atEnd: false };
     return { transitions: entries.reduce((sum, entry) => sum + transitionCount(entry), 0), atEnd };
+  }
+
+  // Whatever else is granted there would be lost, too.
+  async #close({ epoch }: Watermark): Promise<void> {
+    const { redis } = this.#options;
+    const run = await redis.hget(laneKey(this.#lane), 'run');
+    await closeLaneScript.run(redis, laneKey(this.#lane), { epoch, run: run ?? '' });
   }
 
   async #commit(

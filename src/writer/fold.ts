@@ -105,6 +105,7 @@ function foldOrder(changes: FoldedChanges, event: ReservationEvent, atMs: number
       atMs,
       state: 'pending',
       version: event.version,
+      counted: event.counted,
       reference: null,
       settledAtMs: null,
     });
@@ -113,6 +114,7 @@ function foldOrder(changes: FoldedChanges, event: ReservationEvent, atMs: number
   const change: OrderChange = {
     state: event.to as OrderChange['state'],
     version: event.version,
+    counted: event.counted,
     reference: event.reference === '' ? null : event.reference,
     settledAtMs: atMs,
   };

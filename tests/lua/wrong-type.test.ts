@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { closeLaneScript } from '../../src/redis/bindings/close-lane.ts';
+import { loadLaneScript } from '../../src/redis/bindings/load-lane.ts';
 import { openLaneScript } from '../../src/redis/bindings/open-lane.ts';
 import { readProductsScript } from '../../src/redis/bindings/read-products.ts';
+import { startRebuildScript } from '../../src/redis/bindings/start-rebuild.ts';
 import { trimScript } from '../../src/redis/bindings/trim.ts';
+import { wipeLaneScript } from '../../src/redis/bindings/wipe-lane.ts';
 import {
   adjustmentKey,
   buyersKey,
@@ -92,7 +96,35 @@ const CALLS: [string, string[], (scene: Scene) => Promise<unknown>][] = [
     'open_lane',
     ['lane'],
     ({ lane: { key, epoch, run } }) =>
-      openLaneScript.run(redis, key, { epoch, run, expectedRun: run, cap: 5 }),
+      openLaneScript.run(redis, key, {
+        epoch,
+        run,
+        expectedState: 'open',
+        expectedRun: run,
+        cap: 5,
+      }),
+  ],
+  [
+    'close_lane',
+    ['lane'],
+    ({ lane: { key, epoch, run } }) => closeLaneScript.run(redis, key, { epoch, run }),
+  ],
+  [
+    'start_rebuild',
+    ['lane'],
+    ({ lane: { key, epoch, run } }) =>
+      startRebuildScript.run(redis, key, { epoch: epoch + 1, run }),
+  ],
+  [
+    'wipe_lane',
+    ['lane'],
+    ({ lane: { key, epoch, run } }) =>
+      wipeLaneScript.run(redis, key, { epoch, run, suffixes: ['due'] }),
+  ],
+  [
+    'load_lane',
+    ['lane'],
+    ({ lane: { key, epoch, run } }) => loadLaneScript.run(redis, key, { epoch, run }),
   ],
   [
     'trim',

@@ -60,7 +60,7 @@ test('a restart of Redis that loses nothing keeps all holds, orders and keys', a
   await redis.stop();
 
   const second = await start();
-  expect(saying(lines, 'lane reopened after a restart')).toHaveLength(1);
+  expect(saying(lines, 'Redis was started again')).toHaveLength(1);
   expect(errors()).toEqual([]);
   expect(await held(second, product, { key })).toEqual(kept);
   for (const id of ids) expect(await pay(second, id)).toMatchObject({ status: 'applied' });

@@ -87,7 +87,8 @@ test('what waits for a closed lane does not keep the others waiting', async () =
   const t = await ownEngine({ openMs: 50, config: { lanes: 2 } }, async () => undefined);
   const stuck = await makeProduct(t, { lane: 0 });
   const free = await makeProduct(t, { lane: 1 });
-  await t.redis.hset(laneKey(0), 'state', 'closed');
+  // Of a later epoch than MySQL: it is closed until people decide.
+  await t.redis.hset(laneKey(0), 'epoch', '2');
   await leaveAdjustment(t, stuck.id, 5, 'a');
   await leaveAdjustment(t, free.id, 5, 'b');
   await leaveProduct(t, 0);
@@ -97,7 +98,7 @@ test('what waits for a closed lane does not keep the others waiting', async () =
     expect(await totalOf(t, free.id)).toBe(15);
   });
   expect(await open(t)).toEqual([{ key: 'a' }]);
-  await t.redis.hset(laneKey(0), 'state', 'open');
+  await t.redis.hset(laneKey(0), 'epoch', '1');
   await eventually(async () => expect(await totalOf(t, stuck.id)).toBe(15));
   await expectBooksBalance(t);
 });

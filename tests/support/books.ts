@@ -72,7 +72,7 @@ async function sumsOfRows({ sql }: Stores): Promise<Map<number, Numbers>> {
 /** The index and the buyers' counts that the rows imply. */
 async function liveOfRows({ sql }: Stores, lane: number): Promise<Live> {
   const rows = await sql(
-    `SELECT h.id, h.buyer, h.counted, h.state, h.version, h.expires_at, o.state AS order_state,
+    `SELECT h.id, h.buyer, IFNULL(o.counted, h.counted) AS counted, h.state, h.version, h.expires_at, o.state AS order_state,
         o.version AS order_version, o.pay_by,
         GROUP_CONCAT(CONCAT(i.product_id, ':', i.qty) ORDER BY i.product_id) AS items
       FROM holds h JOIN hold_items i ON i.hold_id = h.id LEFT JOIN orders o ON o.hold_id = h.id

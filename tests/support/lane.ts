@@ -11,6 +11,7 @@ import { orderScript } from '../../src/redis/bindings/order.ts';
 import { putProductScript } from '../../src/redis/bindings/put-product.ts';
 import { releaseScript } from '../../src/redis/bindings/release.ts';
 import { settleScript } from '../../src/redis/bindings/settle.ts';
+import { startRebuildScript } from '../../src/redis/bindings/start-rebuild.ts';
 import { laneKey } from '../../src/redis/keys.ts';
 import { redisTimeAfter, runIdOf } from './redis.ts';
 
@@ -171,8 +172,9 @@ export async function openTestLane(
 ): Promise<TestLane> {
   const run = await runIdOf(redis);
   const lane = new TestLane(redis, run, epoch);
-  const command = { epoch, run, expectedRun: '', cap };
-  const { status } = await openLaneScript.run(redis, lane.key, command);
+  await startRebuildScript.run(redis, lane.key, { epoch, run });
+  const expected = { expectedState: 'rebuilding', expectedRun: run };
+  const { status } = await openLaneScript.run(redis, lane.key, { epoch, run, ...expected, cap });
   if (status !== 'opened') throw new Error(`lane ${lane.lane} was not opened: ${status}`);
   return lane;
 }

@@ -17,7 +17,8 @@ export const fragmentText = (name: string): string => scriptText(`include/${name
 
 export interface ScriptHeader {
   keys: { position: number; name: string }[];
-  args: { position: number; name: string }[];
+  /** JSON arguments are lists. */
+  args: { position: number; name: string; isJson: boolean }[];
   /** Status word -> number of fields of its reply, or undefined where it has a variable number. */
   returns: Map<string, number | undefined>;
   emits: string;
@@ -28,8 +29,12 @@ export function parseHeader(text: string): ScriptHeader {
   const header = /^--\[\[\n([\s\S]*?)\n\]\]$/m.exec(text)?.[1] ?? '';
   const named = (kind: string) =>
     [
-      ...header.matchAll(new RegExp(`^${kind}\\[(\\d+)\\] +(\\w+) +(hash|integer|string)`, 'gm')),
-    ].map(([, position, name]) => ({ position: Number(position), name: name ?? '' }));
+      ...header.matchAll(
+        new RegExp(`^${kind}\\[(\\d+)\\] +(\\w+) +(?:hash|integer|string) *(JSON)?`, 'gm'),
+      ),
+    ].map(([, position, name = '', json]) => {
+      return { position: Number(position), name, isJson: json !== undefined };
+    });
   const returned = /^Returns, in order of precedence\n([\s\S]*?)^Emits (.*)$/m.exec(header);
   const returns = new Map<string, number | undefined>();
   for (const [, word = '', fields = ''] of (returned?.[1] ?? '').matchAll(

@@ -90,7 +90,7 @@ test('a lane that cannot drain is told once, and its orders are unavailable', as
   drains.on('completed', () => {
     finished += 1;
   });
-  await t.sql("UPDATE lanes SET `call` = 'another'");
+  await t.sql('UPDATE stock SET available = available + 1');
   for (const rounds of [1, 2, 3, 4]) {
     const before = finished;
     expect(tally([await hold(t, product)])).toEqual({ held: 1 });
@@ -99,6 +99,16 @@ test('a lane that cannot drain is told once, and its orders are unavailable', as
   await expect(t.engine.order(id, '', seconds(0.5))).rejects.toThrow('not confirmed');
   expect(errors()).toEqual([expect.objectContaining({ msg: 'lane does not drain', lane: 0 })]);
   expect(await t.sql('SELECT id FROM orders')).toEqual([]);
+});
+
+test('P1: a journal that does not follow what MySQL has closes its lane', async () => {
+  const { t, product } = await undrainedEngine(nothing);
+  await held(t, product);
+  await t.sql("UPDATE lanes SET `call` = 'another'");
+  await expect(t.drain(0)).rejects.toThrow(BrokenJournal);
+  // The keeper rebuilds it under the next epoch.
+  const [state, epoch] = await t.redis.hmget(laneKey(0), 'state', 'epoch');
+  expect(`${state} in epoch ${epoch}`).not.toBe('open in epoch 1');
 });
 
 test('P6: a stock row that was edited stops the drain, until it is right again', async () => {

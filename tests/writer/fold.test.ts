@@ -88,7 +88,7 @@ test('a whole life in one batch is one row of each kind, in its last state', () 
     [
       id,
       {
-        ...{ event: order, atMs: 1_002, state: 'paid', version: 3 },
+        ...{ event: order, atMs: 1_002, state: 'paid', version: 3, counted: false },
         ...{ reference: 'pay-1', settledAtMs: 1_003 },
       },
     ],
@@ -112,7 +112,10 @@ test('a life that began in an earlier batch only changes its rows', () => {
   expect(changes.holdsMade.size + changes.ordersMade.size).toBe(0);
   const hold = { state: 'released', version: 2, endedAtMs: atMs };
   expect([...changes.holdsChanged]).toEqual([[released, hold]]);
-  const order = { state: 'paid', version: 4, reference: 'pay-1', settledAtMs: atMs + 1 };
+  const order = {
+    ...{ state: 'paid', version: 4, counted: false },
+    ...{ reference: 'pay-1', settledAtMs: atMs + 1 },
+  };
   expect([...changes.ordersChanged]).toEqual([[late, order]]);
   const { before, after } = changes.stock.get(PRODUCT) ?? {};
   expect(before).toEqual({ total: 10, available: 8, held: 2, pending: 0, sold: 0 });

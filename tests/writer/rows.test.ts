@@ -35,12 +35,19 @@ function rowsOf(entries: readonly JournalEntry[]) {
       if (to === 'pending') {
         orders.set(`order_${id}`, {
           ...{ id: `order_${id}`, hold_id: `hold_${id}`, ...shared, state: 'pending' },
-          ...{ idempotency_key: key, reference: null, created_at: at, settled_at: null },
+          ...{
+            counted: Number(event.counted),
+            idempotency_key: key,
+            reference: null,
+            created_at: at,
+            settled_at: null,
+          },
           pay_by: new Date(event.deadlineMs),
         });
       } else if (from !== 'held' && from !== 'none') {
         const reference = event.reference || null;
-        const settled = { state: to, version, reference, settled_at: at };
+        const counted = Number(event.counted);
+        const settled = { state: to, version, counted, reference, settled_at: at };
         Object.assign(orders.get(`order_${id}`) ?? {}, settled);
       }
     }

@@ -1,13 +1,16 @@
 import { bindScript } from '../script.ts';
 import { word } from './common.ts';
 
+interface OpenLane {
+  epoch: number;
+  run: string;
+  expectedState: string;
+  expectedRun: string;
+  cap: number;
+}
+
 export const openLaneScript = bindScript({
   name: 'open_lane',
-  args: (c: { epoch: number; run: string; expectedRun: string; cap: number }) => [
-    c.epoch,
-    c.run,
-    c.expectedRun,
-    c.cap,
-  ],
+  args: (c: OpenLane) => [c.epoch, c.run, c.expectedState, c.expectedRun, c.cap],
   reply: (values) => word<'changed' | 'opened'>(values),
 });

@@ -1,0 +1,77 @@
+import type { Watermark } from '../db/changes.ts';
+
+/** A lane as Redis has it. */
+export interface LaneFound {
+  state: string;
+  epoch: number;
+  /** The server process that it was opened on. */
+  run: string;
+  /** Call of the newest entry, and its sequence; -1 for none. */
+  tail: string;
+  sequence: number;
+  /** Sequence of the oldest entry that is still stored, if any is, and its epoch. */
+  oldest: { epoch: number; sequence: number } | undefined;
+  cap: number;
+}
+
+/**
+ * `reopen`: what Redis has follows what MySQL has. `rebuild`: Redis has lost something. The other two
+ * are for people: MySQL has lost something, or is not the one that belongs to this Redis.
+ */
+export type Verdict = 'fine' | 'reopen' | 'rebuild' | 'mysql_behind' | 'wrong_database';
+
+export interface Judgement {
+  verdict: Verdict;
+  /** What was seen, for the log and for people. */
+  reason: string;
+}
+
+function judgePositions(watermark: Watermark, found: LaneFound): Judgement | undefined {
+  const inRedis =
+    found.sequence < 0 ? `the start of epoch ${found.epoch}` : `${found.epoch}-${found.sequence}`;
+  const inMysql = `${watermark.epoch}-${watermark.sequence}`;
+  const positions = `Redis has the journal up to ${inRedis}, MySQL up to ${inMysql}`;
+  const because = (verdict: Verdict, what: string) => ({
+    verdict,
+    reason: `${what}: ${positions}`,
+  });
+  if (found.epoch < watermark.epoch) return because('rebuild', 'Redis is of an earlier epoch');
+  if (found.epoch > watermark.epoch) return because('mysql_behind', 'MySQL is of an earlier epoch');
+  if (found.sequence < watermark.sequence) return because('rebuild', 'Redis has lost entries');
+  if (found.sequence === watermark.sequence) {
+    if (found.tail === watermark.call) return undefined;
+    return because('rebuild', 'Redis and MySQL have another last call');
+  }
+  // Entries are trimmed only once they are committed.
+  const isNextThere =
+    found.oldest?.epoch === found.epoch && found.oldest.sequence <= watermark.sequence + 1;
+  if (!isNextThere) return because('mysql_behind', 'MySQL has lost entries that Redis has trimmed');
+  return undefined;
+}
+
+/**
+ * What is to be done about a lane. `watermark` must have been read before `found`: the other way
+ * round, Redis could seem to be behind. Whether the entries in between are a chain, only a drain
+ * can tell.
+ */
+export function judge(
+  watermark: Watermark | undefined,
+  found: LaneFound | undefined,
+  run: string,
+): Judgement {
+  if (!found) return { verdict: 'rebuild', reason: 'Redis does not have the lane' };
+  if (!watermark) {
+    const reason =
+      'Redis has the lane, and MySQL has never heard of it: MYSQL_URL probably names the wrong' +
+      ' database, or REDIS_URL the Redis of another shop';
+    return { verdict: 'wrong_database', reason };
+  }
+  if (found.state === 'rebuilding') {
+    return { verdict: 'rebuild', reason: `the rebuild of epoch ${found.epoch} was not finished` };
+  }
+  const judged = judgePositions(watermark, found);
+  if (judged) return judged;
+  if (found.state === 'open' && found.run === run) return { verdict: 'fine', reason: '' };
+  const reason = found.run === run ? 'the lane was closed' : 'Redis was started again';
+  return { verdict: 'reopen', reason };
+}

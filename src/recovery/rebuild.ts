@@ -1,0 +1,215 @@
+import { type Database, query } from '../db/client.ts';
+import {
+  countBuyers,
+  type FirstEffects,
+  listLiveHolds,
+  listOrdersSince,
+  listPendingOrders,
+  listStockedProducts,
+} from '../db/live.ts';
+import { beginRebuild, finishRebuild } from '../db/rebuild.ts';
+import type { RebuildFinding } from '../db/schema.ts';
+import { Deadline, within } from '../domain/deadline.ts';
+import type { Logger } from '../log.ts';
+import { type LanePart, loadLaneScript } from '../redis/bindings/load-lane.ts';
+import { openLaneScript } from '../redis/bindings/open-lane.ts';
+import { startRebuildScript } from '../redis/bindings/start-rebuild.ts';
+import { wipeLaneScript } from '../redis/bindings/wipe-lane.ts';
+import { CATALOG_KEY, laneKey, laneKeysPattern } from '../redis/keys.ts';
+import type { LaneLink } from '../redis/link.ts';
+
+const PAGE = 1_000;
+const REDIS_LIMIT_MS = 2_000;
+/** A page can stand behind many rows of other states. */
+const MYSQL_LIMIT_MS = 30_000;
+
+export interface RebuildOptions {
+  link: LaneLink;
+  database: Database;
+  outboxMax: number;
+  idempotencyTtlMs: number;
+  log: Logger;
+}
+
+/** What came of a rebuild. */
+export interface Rebuilt {
+  lane: number;
+  epoch: number;
+  products: number;
+  holds: number;
+  orders: number;
+  findings: RebuildFinding[];
+  tookMs: number;
+}
+
+/** Somebody else builds the lane, or Redis was started again: this rebuild may not go on. */
+export class RebuildLost extends Error {
+  override readonly name = 'RebuildLost';
+}
+
+/** One rebuild: each step may only be taken while the lane is still this rebuild's. */
+class Rebuild {
+  readonly #options: RebuildOptions;
+  readonly #lane: number;
+  readonly #fence: { epoch: number; run: string };
+
+  constructor(options: RebuildOptions, lane: number, epoch: number) {
+    this.#options = options;
+    this.#lane = lane;
+    this.#fence = { epoch, run: options.link.run() };
+  }
+
+  async start(): Promise<void> {
+    await this.#step('started', (redis, key) => startRebuildScript.run(redis, key, this.#fence));
+    await this.#wipe();
+  }
+
+  async load(part: LanePart): Promise<void> {
+    const command = { ...this.#fence, ...part };
+    await this.#step('loaded', (redis, key) => loadLaneScript.run(redis, key, command));
+  }
+
+  async open(): Promise<void> {
+    const { epoch, run } = this.#fence;
+    const expected = { expectedState: 'rebuilding', expectedRun: run };
+    const command = { epoch, run, ...expected, cap: this.#options.outboxMax };
+    await this.#step('opened', (redis, key) => openLaneScript.run(redis, key, command));
+  }
+
+  async #wipe(): Promise<void> {
+    const { redis } = this.#options.link;
+    const prefix = laneKey(this.#lane).slice(0, -'lane'.length);
+    let cursor = '0';
+    do {
+      const scanning = redis.scan(cursor, 'MATCH', laneKeysPattern(this.#lane), 'COUNT', PAGE);
+      const [next, keys] = await within(new Deadline(REDIS_LIMIT_MS), 'Redis (scan)', scanning);
+      cursor = next;
+      const suffixes = keys.map((key) => key.slice(prefix.length));
+      if (suffixes.length === 0) continue;
+      const command = { ...this.#fence, suffixes };
+      await this.#step('wiped', (_, key) => wipeLaneScript.run(redis, key, command));
+    } while (cursor !== '0');
+  }
+
+  async #step<Status extends string>(
+    done: Status,
+    send: (
+      redis: LaneLink['redis'],
+      key: string,
+    ) => Promise<{ status: Status | 'stale' | 'changed'; nowMs: number }>,
+  ): Promise<void> {
+    const { link } = this.#options;
+    const sending = send(link.redis, laneKey(this.#lane));
+    const reply = await within(new Deadline(REDIS_LIMIT_MS), 'Redis (rebuild)', sending);
+    link.observe(reply.nowMs);
+    if (reply.status === done) return;
+    throw new RebuildLost(
+      `lane ${this.#lane}: the rebuild of epoch ${this.#fence.epoch} was overtaken by another one, or` +
+        ' by a restart of Redis',
+    );
+  }
+}
+
+type Key = NonNullable<LanePart['keys']>[number];
+
+function keysOf(effects: readonly FirstEffects[], nowMs: number, ttlMs: number): Key[] {
+  const keys: Key[] = [];
+  const add = (operation: Key['operation'], key: string, value: string, atMs: number) => {
+    const leftMs = Math.floor(atMs + ttlMs - nowMs);
+    if (key !== '' && leftMs > 0) keys.push({ operation, key, value, ttlMs: leftMs });
+  };
+  for (const { id, hold, order, amountMinor, currency } of effects) {
+    const held = [hold.fingerprint, id, hold.deadlineMs, amountMinor, currency].join('|');
+    add('hold', hold.key, held, hold.atMs);
+    add('order', order.key, id, order.atMs);
+  }
+  return keys;
+}
+
+// Loads page after page, and returns how many rows there were.
+async function eachPage<T>(
+  read: (after: string) => Promise<T[]>,
+  idOf: (row: T) => string,
+  load: (rows: T[]) => Promise<void>,
+): Promise<number> {
+  let count = 0;
+  for (let after = ''; ; ) {
+    const rows = await query(new Deadline(MYSQL_LIMIT_MS), 'rows', read(after));
+    if (rows.length > 0) await load(rows);
+    count += rows.length;
+    const last = rows.at(-1);
+    if (!last || rows.length < PAGE) return count;
+    after = idOf(last);
+  }
+}
+
+async function loadProducts(rebuild: Rebuild, { database, link }: RebuildOptions, lane: number) {
+  const listing = listStockedProducts(database, lane);
+  const stocked = await query(new Deadline(MYSQL_LIMIT_MS), 'products', listing);
+  for (let first = 0; first < stocked.length; first += PAGE) {
+    const page = stocked.slice(first, first + PAGE);
+    const products = page.map(({ product: { id, rulesVersion, rules }, counters }) => {
+      return { id, rulesVersion, rules, counters };
+    });
+    await rebuild.load({ products });
+    const lanes = products.flatMap(({ id }) => [String(id), String(lane)]);
+    const telling = link.redis.hset(CATALOG_KEY, ...lanes);
+    await within(new Deadline(REDIS_LIMIT_MS), 'Redis (catalog)', telling);
+  }
+  return stocked.length;
+}
+
+async function loadLive(rebuild: Rebuild, options: RebuildOptions, lane: number) {
+  const { database, link, idempotencyTtlMs } = options;
+  const keys = (effects: FirstEffects[]) => keysOf(effects, link.nowMs(), idempotencyTtlMs);
+  const holds = await eachPage(
+    (after) => listLiveHolds(database, lane, after, PAGE),
+    ({ id }) => id,
+    (rows) => rebuild.load({ reservations: rows, keys: keys(rows.map(({ first }) => first)) }),
+  );
+  const orders = await eachPage(
+    (after) => listPendingOrders(database, lane, after, PAGE),
+    ({ id }) => id,
+    (reservations) => rebuild.load({ reservations }),
+  );
+  const listOrders = listOrdersSince(new Date(link.nowMs() - idempotencyTtlMs));
+  await eachPage(
+    (after) => listOrders(database, lane, after, PAGE),
+    ({ id }) => id,
+    (effects) => rebuild.load({ keys: keys(effects) }),
+  );
+  const counting = countBuyers(database, lane);
+  const buyers = await query(new Deadline(MYSQL_LIMIT_MS), 'buyers', counting);
+  for (let first = 0; first < buyers.length; first += PAGE) {
+    await rebuild.load({ buyers: buyers.slice(first, first + PAGE) });
+  }
+  return { holds, orders };
+}
+
+/**
+ * Builds a lane from MySQL under a new epoch and opens it. Whatever was in Redis is dropped: holds
+ * that were not persisted are lost, acknowledged orders and payments are not. Throws
+ * `OrdersExceedTotal` before anything is touched, `RebuildLost` when another rebuild has overtaken
+ * this one; the lane serves nobody until one of them is through.
+ */
+export async function rebuildLane(
+  options: RebuildOptions,
+  lane: number,
+  epochInRedis: number,
+  reason: string,
+): Promise<Rebuilt> {
+  const { database, link, log } = options;
+  const startedAt = performance.now();
+  const { epoch, findings } = await beginRebuild(database, lane, epochInRedis, reason);
+  for (const finding of findings) log.error({ lane, epoch, ...finding }, 'finding of a rebuild');
+  const rebuild = new Rebuild(options, lane, epoch);
+  await rebuild.start();
+  const products = await loadProducts(rebuild, options, lane);
+  const live = await loadLive(rebuild, options, lane);
+  await rebuild.open();
+  const finishing = finishRebuild(database, lane, epoch, live);
+  await query(new Deadline(MYSQL_LIMIT_MS), 'rebuild', finishing);
+  await link.refresh(lane);
+  const tookMs = Math.round(performance.now() - startedAt);
+  return { lane, epoch, products, ...live, findings, tookMs };
+}

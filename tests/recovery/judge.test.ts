@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import type { Watermark } from '../../src/db/changes.ts';
+import { judge, type LaneFound } from '../../src/recovery/judge.ts';
+
+// Redis has 5-0 to 5-9 and still stores 5-4 and later; MySQL has up to 5-7.
+const RUN = 'this run';
+const found: LaneFound = {
+  ...{ state: 'open', epoch: 5, run: RUN, tail: 'call 9', sequence: 9, cap: 100 },
+  oldest: { epoch: 5, sequence: 4 },
+};
+const watermark: Watermark = { epoch: 5, sequence: 7, call: 'call 7', emitted: 8 };
+const atTail = { sequence: 9, call: 'call 9' };
+const empty = { sequence: -1, tail: 'start', oldest: undefined };
+
+type Case = [string, Partial<Watermark> | undefined, Partial<LaneFound> | undefined, string];
+
+const CASES: Case[] = [
+  ['Redis is ahead', {}, {}, 'fine'],
+  ['both are at the same entry', atTail, {}, 'fine'],
+  ['both are at the same entry, and all is trimmed', atTail, { oldest: undefined }, 'fine'],
+  ['nothing was ever written', { sequence: -1, call: 'start' }, empty, 'fine'],
+  ['only the next entry is still stored', {}, { oldest: { epoch: 5, sequence: 8 } }, 'fine'],
+  ['Redis was started again', {}, { run: 'another' }, 'reopen'],
+  ['somebody closed it', {}, { state: 'closed' }, 'reopen'],
+  ['Redis does not have the lane', {}, undefined, 'rebuild'],
+  ['nobody has the lane', undefined, undefined, 'rebuild'],
+  ['a rebuild was left half done', {}, { state: 'rebuilding' }, 'rebuild'],
+  ['a rebuild died before Redis heard of it', { epoch: 6, sequence: -1 }, {}, 'rebuild'],
+  ['Redis is behind', {}, { sequence: 6 }, 'rebuild'],
+  ['Redis is behind, and was started again', {}, { sequence: 6, run: 'another' }, 'rebuild'],
+  ['the last calls differ', { ...atTail, call: 'another' }, {}, 'rebuild'],
+  [
+    'entries were trimmed that MySQL lacks',
+    {},
+    { oldest: { epoch: 5, sequence: 9 } },
+    'mysql_behind',
+  ],
+  ['all entries were trimmed, MySQL lacks some', {}, { oldest: undefined }, 'mysql_behind'],
+  ['entries are of an older epoch', {}, { oldest: { epoch: 4, sequence: 1 } }, 'mysql_behind'],
+  ['MySQL is of an earlier epoch', { epoch: 4 }, {}, 'mysql_behind'],
+  ['MySQL does not know the lane', undefined, {}, 'wrong_database'],
+  [
+    'neither is MySQL’s the lane that is rebuilt',
+    undefined,
+    { state: 'rebuilding' },
+    'wrong_database',
+  ],
+];
+
+test.each(CASES)('%s', (_, mark, lane, verdict) => {
+  const judgement = judge(mark && { ...watermark, ...mark }, lane && { ...found, ...lane }, RUN);
+  expect(judgement.verdict).toBe(verdict);
+  if (verdict !== 'fine') expect(judgement.reason).not.toBe('');
+});
