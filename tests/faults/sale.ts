@@ -73,7 +73,7 @@ export class Sale {
   }
 
   /** An admin call that must succeed. */
-  async admin(method: 'POST' | 'GET', path: string, body?: unknown): Promise<{ id?: number }> {
+  async admin(method: 'POST' | 'PATCH', path: string, body?: unknown): Promise<{ id?: number }> {
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
     for (let tries = 1; ; tries += 1) {
       const [url = ''] = this.world.apiUrls();

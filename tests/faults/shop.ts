@@ -5,7 +5,7 @@ const CLIENT_TIMEOUT_MS = 5_000;
 export const ADMIN_TOKEN = 'fault-runs-only';
 
 interface Call {
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   path: string;
   body?: unknown;
   headers?: Record<string, string>;

@@ -54,6 +54,8 @@ export class World {
   readonly redis: RedisServer;
   readonly mysql: MysqlServer;
   readonly serves: HoldfastServe[] = [];
+  /** MySQL data that nothing was ever written to. */
+  readonly emptyMysqlData: string;
   /** To Redis; only there with `redisByWay`. */
   way: Way | undefined;
   readonly #code: string;
@@ -63,14 +65,15 @@ export class World {
   private constructor(
     folder: string,
     servers: { redis: RedisServer; mysql: MysqlServer },
-    code: string,
-    environment: Record<string, string>,
+    ground: Ground,
+    options: WorldOptions,
   ) {
     this.folder = folder;
     this.redis = servers.redis;
     this.mysql = servers.mysql;
-    this.#code = code;
-    this.#environment = environment;
+    this.emptyMysqlData = ground.mysqlData;
+    this.#code = options.code ?? ground.code;
+    this.#environment = options.environment ?? {};
   }
 
   static async open(ground: Ground, name: string, options: WorldOptions): Promise<World> {
@@ -79,8 +82,7 @@ export class World {
       RedisServer.create(ground.programs.redis, folder),
       MysqlServer.create(ground.programs.mysql, ground.mysqlData, folder),
     ]);
-    const code = options.code ?? ground.code;
-    const world = new World(folder, { redis, mysql }, code, options.environment ?? {});
+    const world = new World(folder, { redis, mysql }, ground, options);
     try {
       await Promise.all([redis.start(), mysql.start()]);
       if (options.redisByWay) world.way = await startWay(redis.url);

@@ -1,5 +1,24 @@
-import { apiSigkill, apiSigstop } from './processes.ts';
+import { dueAtOnce } from './due-at-once.ts';
+import { mysqlDown, mysqlEmpty, mysqlOlderCopy, mysqlSigkill } from './mysql.ts';
+import { apiSigkill, apiSigstop, sigterm, writerSigstop } from './processes.ts';
+import { raceOnOneHold } from './race.ts';
+import {
+  flushall,
+  oldSnapshotOvertaken,
+  oldSnapshotRestored,
+  redisSigkill,
+  restartLostNothing,
+} from './redis-data.ts';
+import { redisSlow, replyDropped } from './redis-network.ts';
+import { doorbellLost, maxmemory, notificationsOff, scriptFlush } from './redis-service.ts';
 import type { Row } from './row.ts';
 
 /** The table, in its order. */
-export const ROWS: readonly Row[] = [apiSigkill, apiSigstop];
+export const ROWS: readonly Row[] = [
+  ...[apiSigkill, apiSigstop, writerSigstop, sigterm],
+  ...[replyDropped, redisSlow, redisSigkill, restartLostNothing],
+  ...[flushall, oldSnapshotRestored, oldSnapshotOvertaken],
+  ...[scriptFlush, notificationsOff, doorbellLost, maxmemory],
+  ...[mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty],
+  ...[raceOnOneHold, dueAtOnce],
+];

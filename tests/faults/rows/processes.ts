@@ -1,9 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { pick } from '../random.ts';
 import { ALL_ROLES } from '../world.ts';
-import { NOTHING_LOST, type Row } from './row.ts';
+import { NOTHING_LOST, type Row, type Stage } from './row.ts';
 
 const TWO_OF_ALL = { processes: [ALL_ROLES, ALL_ROLES] };
+const WRITER = 'writer,expiry,reconciler';
+/** Longer than a job's lock in BullMQ. */
+const PAST_THE_LOCK_MS = 33_000;
+const STOP_MS_MAX = 20_000;
 
 export const apiSigkill: Row = {
   name: 'api-sigkill',
@@ -18,7 +22,7 @@ export const apiSigkill: Row = {
       const serve = pick(random, world.serves);
       await serve.process.kill();
       await recovered();
-      await sale.more(0.1);
+      await sale.more(0.05);
       await serve.start();
       if (times > 1) await sale.more(0.1);
     }
@@ -41,6 +45,64 @@ export const apiSigstop: Row = {
       serve.process.signal('SIGCONT');
       await recovered();
       if (times > 1) await sale.more(0.1);
+    }
+  },
+};
+
+export const writerSigstop: Row = {
+  name: 'writer-sigstop',
+  what: 'one of two writers is stopped for 33 s, past its job lock, and resumed',
+  expected: 'the other one drains; the resumed one finds its work done',
+  rules: NOTHING_LOST,
+  world: { processes: ['api', 'api', WRITER, WRITER] },
+  crowd: true,
+  strike: async ({ world, isShort, recovered, note }) => {
+    const writer = world.serves.find(({ roles }) => roles === WRITER);
+    writer?.process.signal('SIGSTOP');
+    const startedAt = performance.now();
+    try {
+      // Orders go on through the other writer.
+      await recovered();
+      note(`orders went on ${Math.round(performance.now() - startedAt)} ms after the stop`);
+      await pause(isShort ? 2_000 : PAST_THE_LOCK_MS);
+    } finally {
+      writer?.process.signal('SIGCONT');
+    }
+    await recovered();
+  },
+};
+
+/** Requests to these URLs that began in that time and got no answer, though they were accepted. */
+function unanswered({ sale }: Stage, url: string, sinceMs: number): string[] {
+  return sale.history.operations.flatMap(({ attempts, request }) =>
+    attempts
+      .filter((it) => it.url === url && it.endedAtMs >= sinceMs && it.status === 0)
+      .filter(({ error = '' }) => !/ECONNREFUSED|on a kept connection/.test(error))
+      .map(({ error }) => `a ${request.kind} was not answered while its process stopped: ${error}`),
+  );
+}
+
+export const sigterm: Row = {
+  name: 'sigterm',
+  what: 'a rolling restart under load: a new process starts, an old one gets SIGTERM, twice',
+  expected: 'no request is left without an answer, and each process ends by itself with code 0',
+  rules: NOTHING_LOST,
+  world: TWO_OF_ALL,
+  crowd: true,
+  composable: true,
+  strike: async (stage) => {
+    const { world, sale, recovered, broken } = stage;
+    for (const old of world.serves.filter((serve) => serve.process.isRunning)) {
+      await world.addServe(old.roles);
+      const sinceMs = Date.now();
+      old.process.signal('SIGTERM');
+      const startedAt = performance.now();
+      while (old.process.isRunning && performance.now() - startedAt < STOP_MS_MAX) await pause(10);
+      const how = old.process.running.ended() ?? 'not at all';
+      if (how !== 'exit code 0') broken(`a process ended ${how} after SIGTERM`);
+      for (const text of unanswered(stage, old.url, sinceMs)) broken(text);
+      await recovered();
+      await sale.more(0.1);
     }
   },
 };
