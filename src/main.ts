@@ -4,6 +4,7 @@ import { Unreachable } from './cli/connect.ts';
 import { demoCommand } from './cli/demo.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { productCommand } from './cli/product.ts';
+import { rebuildCommand } from './cli/rebuild.ts';
 import { serveCommand } from './cli/serve.ts';
 import { UsageError } from './cli/usage.ts';
 import { BadConfig } from './config.ts';
@@ -22,9 +23,8 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true });
 
-for (const command of [serveCommand(), demoCommand(), migrateCommand(), productCommand()]) {
-  program.addCommand(command);
-}
+const commands = [serveCommand, demoCommand, migrateCommand, productCommand, rebuildCommand];
+for (const command of commands) program.addCommand(command());
 
 // exitOverride() of a program does not reach commands that were made apart from it.
 function overrideExits(command: Command): void {

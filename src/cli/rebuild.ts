@@ -1,0 +1,79 @@
+import { Command } from 'commander';
+import { readConfig } from '../config.ts';
+import type { RebuildFinding } from '../db/schema.ts';
+import type { Rebuilt } from '../recovery/rebuild.ts';
+import { withHoldfast } from './connect.ts';
+import { printJson, printTable } from './output.ts';
+import { say } from './start.ts';
+import { UsageError } from './usage.ts';
+
+interface RebuildOptions {
+  lane?: string;
+  acceptMysql?: boolean;
+  json?: boolean;
+}
+
+function lanesOf(text: string | undefined, count: number): number[] {
+  if (text === undefined) return Array.from({ length: count }, (_, lane) => lane);
+  const lane = Number(text);
+  if (Number.isInteger(lane) && lane >= 0 && lane < count) return [lane];
+  throw new UsageError(`--lane must be a whole number from 0 to ${count - 1} (LANES is ${count})`);
+}
+
+function tell(finding: RebuildFinding): string {
+  if (finding.kind === 'hold_beyond_total') {
+    return `${finding.holdId} was cancelled: it took units beyond the total of its product`;
+  }
+  const { productId, found, expected } = finding;
+  const counters = ({ available, held, pending }: typeof found) =>
+    `available ${available}, held ${held}, pending ${pending}`;
+  return `product ${productId} had ${counters(found)}; its rows say ${counters(expected)}`;
+}
+
+function print(rebuilt: Rebuilt[]): void {
+  const head = ['lane', 'epoch', 'products', 'holds', 'orders', 'seconds'];
+  printTable(
+    head,
+    rebuilt.map(({ lane, epoch, products, holds, orders, tookMs }) => {
+      return [lane, epoch, products, holds, orders, tookMs / 1_000];
+    }),
+  );
+  for (const { findings } of rebuilt) {
+    for (const finding of findings) process.stdout.write(`corrected: ${tell(finding)}\n`);
+  }
+}
+
+async function rebuild({ lane, acceptMysql = false, json }: RebuildOptions): Promise<void> {
+  const config = readConfig(process.env);
+  const chosen = lanesOf(lane, config.lanes);
+  const rebuilt: Rebuilt[] = [];
+  await withHoldfast(config, async ({ lanes }) => {
+    for (const each of chosen) {
+      say(`rebuilding lane ${each}; its buyers are answered 503 meanwhile ...`);
+      rebuilt.push(await lanes.rebuild(each, acceptMysql));
+    }
+  });
+  if (json) printJson({ lanes: rebuilt });
+  else print(rebuilt);
+  if (rebuilt.some(({ findings }) => findings.length > 0)) process.exitCode = 1;
+}
+
+export const rebuildCommand = (): Command =>
+  new Command('rebuild')
+    .description('build lanes in Redis anew from MySQL, after draining what Redis still has')
+    .option('--lane <number>', 'only this lane (default: all)')
+    .option('--accept-mysql', 'also where MySQL has lost entries; what it lacks is lost then')
+    .option('--json', 'print {"lanes": [...]}')
+    .addHelpText(
+      'after',
+      `
+Rarely needed: a running Holdfast rebuilds a lane by itself when Redis has lost data. It leaves a lane
+closed, and the log says why, when MySQL is the one that lost entries: first look for the right MySQL.
+Every rebuild is kept in the table rebuilds. Exit code 1: rows did not add up and were corrected.
+
+Examples:
+  $ holdfast rebuild
+  $ holdfast rebuild --lane 3 --json
+  $ holdfast rebuild --accept-mysql`,
+    )
+    .action(rebuild);
