@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type OutgoingHttpHeaders, type Server, ServerResponse } from 'node:http';
+import { type AddressInfo, Server as NetServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { problemDocument, UNAVAILABLE_DETAIL } from './problems.ts';
@@ -13,12 +14,17 @@ const TIMEOUT_CHECK_MS = 5_000;
 /** How long requests in flight may take to finish once the server closes. */
 const CLOSE_WAIT_MS = 10_000;
 const CLOSE_CHECK_MS = 20;
+/** How long a closing server lets idle connections be: a request may be on its way on them. */
+const IDLE_WAIT_MS = 200;
 
 /** A server that takes requests. */
 export interface Listening {
   port: number;
   url: string;
-  /** Takes no more connections, and resolves once all requests in flight are answered. */
+  /**
+   * Takes no more connections, and resolves once all requests in flight are answered. Each answer
+   * tells its client that the connection ends.
+   */
   close(): Promise<void>;
 }
 
@@ -47,8 +53,11 @@ function started(server: Server, host: string, port: number): Promise<void> {
 }
 
 async function closed(server: Server): Promise<void> {
-  const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-  // A connection that is kept alive is idle only after its answer: look again until none is left.
+  const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
+  // Takes no more connections, and leaves those alone that are there.
+  NetServer.prototype.close.call(server);
+  await Promise.race([ended, pause(IDLE_WAIT_MS)]);
+  server.close();
   const idle = setInterval(() => server.closeIdleConnections(), CLOSE_CHECK_MS);
   const bound = setTimeout(() => server.closeAllConnections(), CLOSE_WAIT_MS);
   try {
@@ -76,11 +85,18 @@ export async function listen(
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
   };
-  const server = createServer(timeouts, listener);
+  let closing: Promise<void> | undefined;
+  class Answer extends ServerResponse {
+    override writeHead(status: number, ...rest: unknown[]): this {
+      // Node itself then says `Connection: close`.
+      if (closing) this.shouldKeepAlive = false;
+      return super.writeHead(status, ...(rest as [OutgoingHttpHeaders?]));
+    }
+  }
+  const server = createServer({ ...timeouts, ServerResponse: Answer }, listener);
   await started(server, host, port);
   const { port: bound } = server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;
-  let closing: Promise<void> | undefined;
   return {
     port: bound,
     url: `http://${name}:${bound}`,
