@@ -132,7 +132,7 @@ class Buyer {
     if (this.#chance(0.06)) this.#sale.later(this.#ask({ ...request, ...key }));
     const orderId = answerOf(await asking)?.body.order_id;
     if (!orderId) return;
-    if (this.#chance(0.05)) await this.#ask({ kind: 'read', path: `/api/orders/${orderId}` });
+    if (this.#chance(0.2)) await this.#ask({ kind: 'read', path: `/api/orders/${orderId}` });
     await this.#settle(orderId);
   }
 

@@ -36,6 +36,13 @@ describe('I4: what was acknowledged is there', () => {
     expect(counts(sale, REDIS_LOSES)).toEqual({ lost: 1 });
   });
 
+  test('an order that nobody finds right after its acknowledgement', () => {
+    const sale = goodSale();
+    const answer = { code: 'order_not_found' };
+    sale.told({ kind: 'read', path: `/api/orders/${order('a')}` }, 70, 404, answer);
+    expect(counts(sale)).toEqual({ lost: 1 });
+  });
+
   test('a payment whose receipt says something else', () => {
     const sale = goodSale();
     Object.assign(sale.state.receipts.get('pay-a') ?? {}, { outcome: 'refund_due' });

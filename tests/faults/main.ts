@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { plainTable, reasonsOf } from './report.ts';
+import { MUTATIONS, type Mutation } from './mutations/all.ts';
+import { type Caught, runMutation } from './mutations/run.ts';
+import { mutationTable, plainTable, reasonsOf } from './report.ts';
 import { ROWS } from './rows/all.ts';
 import type { Row } from './rows/row.ts';
 import { isGreen, type Result, runRow } from './run.ts';
@@ -13,6 +15,7 @@ interface Options {
   seeds: number;
   operations: number;
   short?: boolean;
+  mutations?: Mutation[] | true;
   json?: boolean;
   against?: string;
 }
@@ -33,6 +36,14 @@ function rowsOf(text: string): Row[] {
   });
 }
 
+function mutationsOf(text: string): Mutation[] {
+  return text.split(',').map((name) => {
+    const found = MUTATIONS.find((mutation) => mutation.name === name.trim());
+    if (found) return found;
+    throw new InvalidArgumentError(`expected some of ${MUTATIONS.map((it) => it.name).join(', ')}`);
+  });
+}
+
 const project = fileURLToPath(new URL('../../', import.meta.url));
 const usual = ROWS.filter((row) => !row.isLong);
 
@@ -44,6 +55,11 @@ const command = new Command('npm run faults --')
   .option('--seed <number>', 'the first seed', positive, 1)
   .option('--seeds <count>', 'seeds of each row', positive, 3)
   .option('--operations <count>', 'operations of each sale, at least', positive, 2_000)
+  .option(
+    '--mutations [names]',
+    'engines broken on purpose, which the checker must catch',
+    mutationsOf,
+  )
   .option('--short', 'the form that runs in CI: shorter outages')
   .option('--against <folder>', 'run another checkout, compiled there')
   .option('--json', 'print JSON for machines')
@@ -66,12 +82,42 @@ async function runAll(ground: Ground, options: Options): Promise<Result[]> {
   return results;
 }
 
+async function runMutations(ground: Ground, options: Options): Promise<Caught[]> {
+  const { seed, operations, mutations } = options;
+  const chosen = mutations === true ? MUTATIONS : (mutations ?? []);
+  const all: Caught[] = [];
+  for (const mutation of chosen) {
+    say(`${mutation.name}: ${mutation.what} ...`);
+    const caught = await runMutation(ground, mutation, { seed, operations });
+    all.push(caught);
+    say(`  ${caught.isCaught ? 'caught' : 'MISSED'}`);
+    for (const line of caught.result.findings.texts.slice(0, 4)) say(`  ${line}`);
+  }
+  return all;
+}
+
+// Servers and folders go away on Ctrl-C too.
+function interrupted(): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM']) {
+      process.once(signal, () => reject(new Error(`${signal}: the rest was not run`)));
+    }
+  });
+}
+
 async function main(): Promise<void> {
   const options = command.parse().opts<Options>();
   const code = options.against ? resolve(options.against) : project;
   const ground = await prepareGround(code, say);
   try {
-    const results = await runAll(ground, options);
+    const stopped = interrupted();
+    if (options.mutations) {
+      const all = await Promise.race([runMutations(ground, options), stopped]);
+      process.stdout.write(`${mutationTable(all)}\n`);
+      if (!all.every(({ isCaught }) => isCaught)) process.exitCode = 1;
+      return;
+    }
+    const results = await Promise.race([runAll(ground, options), stopped]);
     process.stdout.write(`${plainTable(results)}\n`);
     if (!results.every(isGreen)) process.exitCode = 1;
   } finally {

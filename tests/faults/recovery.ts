@@ -3,7 +3,6 @@ import { answerOf } from './history.ts';
 import type { Product, Sale } from './sale.ts';
 
 const LOOK_EVERY_MS = 20;
-const LIMIT_MS = 60_000;
 /** Each asks another process, by chance. */
 const IN_A_ROW = 4;
 
@@ -27,7 +26,7 @@ export async function canBuy(sale: Sale, probe: Product): Promise<boolean> {
 }
 
 /** Milliseconds from now until holds and orders succeed again, and go on doing so. */
-export async function timeToRecover(sale: Sale, probe: Product): Promise<number> {
+export async function timeToRecover(sale: Sale, probe: Product, limitMs: number): Promise<number> {
   const startedAt = performance.now();
   const elapsed = () => performance.now() - startedAt;
   let [inARow, sinceMs] = [0, 0];
@@ -38,8 +37,8 @@ export async function timeToRecover(sale: Sale, probe: Product): Promise<number>
       continue;
     }
     inARow = 0;
-    if (elapsed() > LIMIT_MS) {
-      throw new NotRecovered(`no hold and order within ${LIMIT_MS / 1_000} s after the fault`);
+    if (elapsed() > limitMs) {
+      throw new NotRecovered(`no hold and order within ${limitMs / 1_000} s after the fault`);
     }
     await pause(LOOK_EVERY_MS);
   }

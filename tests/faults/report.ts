@@ -1,3 +1,4 @@
+import type { Caught } from './mutations/run.ts';
 import { isGreen, type Result } from './run.ts';
 
 const HEAD = [
@@ -26,23 +27,41 @@ function cellsOf(result: Result): string[] {
   ];
 }
 
-/** The table for a terminal, with the reasons of what is red. */
-export function plainTable(results: readonly Result[]): string {
-  const rows = [HEAD, ...results.map(cellsOf)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => {
-          const width = widths[column] ?? 0;
-          return column === 0 ? cell.padEnd(width) : cell.padStart(width);
-        })
-        .join('  '),
-    )
-    .join('\n');
+function aligned(rows: readonly string[][]): string {
+  const widths = rows[0]?.map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: string[]) =>
+    row.map((cell, column) => {
+      const width = widths?.[column] ?? 0;
+      return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+    });
+  return rows.map((row) => line(row).join('  ')).join('\n');
 }
+
+/** The table for a terminal. */
+export const plainTable = (results: readonly Result[]): string =>
+  aligned([HEAD, ...results.map(cellsOf)]);
+
+const MUTATION_HEAD = [
+  ...['mutation', 'row', 'operations', 'lost', 'duplicated', 'oversold', 'drift', 'broken'],
+  'verdict',
+];
+
+function mutationCells({ mutation, result, isCaught }: Caught): string[] {
+  const { lost, duplicated, oversold, drift, broken } = result.findings.counts;
+  return [
+    ...[mutation.name, mutation.row.name],
+    ...[result.operations, lost, duplicated, oversold, drift, broken].map(String),
+    isCaught ? 'caught' : 'MISSED',
+  ];
+}
+
+/** What became of the broken engines. */
+export const mutationTable = (all: readonly Caught[]): string =>
+  aligned([MUTATION_HEAD, ...all.map(mutationCells)]);
 
 /** Why a row is red, and what the processes said. */
 export function reasonsOf(result: Result): string[] {
-  return [...result.findings.texts, ...result.complaints.map((line) => `  ${line.slice(0, 400)}`)];
+  return [...result.findings.texts, ...result.complaints.map((line) => `  ${line}`)];
 }

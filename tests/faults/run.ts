@@ -12,8 +12,7 @@ const CLIENTS = 40;
 /** The fault begins once this share of the operations is under way. */
 const FAULT_AT = 0.25;
 const AFTER_FAULT = 0.15;
-/** The sweeper of receipts takes up what has been open for 10 s. */
-const SETTLE_MS_MAX = HOLD_TTL_MS + PAY_TTL_MS + 40_000;
+const PATIENCE_MS = 60_000;
 const COMES_BACK_TRIES = 20;
 
 export interface RunOptions {
@@ -22,6 +21,8 @@ export interface RunOptions {
   isShort: boolean;
   /** A patched checkout. */
   code?: string;
+  /** How long to wait for recovery and rest: a broken engine need not be waited for. */
+  patienceMs?: number;
   say: (line: string) => void;
 }
 
@@ -56,6 +57,7 @@ export async function runRow(ground: Ground, row: Row, options: RunOptions): Pro
 }
 
 async function runSale(world: World, sale: Sale, row: Row, options: RunOptions): Promise<Result> {
+  const { patienceMs = PATIENCE_MS } = options;
   const recoveries: number[] = [];
   const notes: string[] = [];
   const broken: string[] = [];
@@ -65,7 +67,7 @@ async function runSale(world: World, sale: Sale, row: Row, options: RunOptions):
   const stage: Stage = {
     ...{ world, sale, probe, random: seeded(options.seed, 0xfa17), isShort: options.isShort },
     recovered: async () => {
-      recoveries.push(await timeToRecover(sale, probe));
+      recoveries.push(await timeToRecover(sale, probe, patienceMs));
     },
     broken: (text) => void broken.push(text),
     note: (text) => void notes.push(text),
@@ -78,7 +80,7 @@ async function runSale(world: World, sale: Sale, row: Row, options: RunOptions):
   await buying;
   await sale.quiet();
   await comeBack(sale);
-  const verdict = await decide(world, sale, row, broken);
+  const verdict = await decide(world, sale, row, broken, patienceMs);
   const recoverMs = recoveries.length > 0 ? Math.max(...recoveries) : undefined;
   const complaints = verdict.findings.isClean ? [] : (await world.complaints()).slice(-20);
   return { ...verdict, row, seed: options.seed, recoverMs, notes, complaints };
@@ -92,10 +94,16 @@ async function comeBack(sale: Sale): Promise<void> {
   await Promise.all(open.map((it) => sale.askAgain(it, COMES_BACK_TRIES)));
 }
 
-async function decide(world: World, sale: Sale, row: Row, broken: string[]): Promise<Verdict> {
+async function decide(
+  world: World,
+  sale: Sale,
+  row: Row,
+  broken: string[],
+  patienceMs: number,
+): Promise<Verdict> {
   const reader = await StateReader.open(world.redis.url, world.mysql.url);
   try {
-    const unsettled = await reader.settled(SETTLE_MS_MAX);
+    const unsettled = await reader.settled(HOLD_TTL_MS + PAY_TTL_MS + patienceMs);
     const verdict = check(sale.history, await reader.read(), row.rules);
     if (unsettled) verdict.findings.add('broken', `never came to rest: ${unsettled}`);
     for (const text of broken) verdict.findings.add('broken', text);

@@ -131,15 +131,16 @@ export class World {
     return this.#control;
   }
 
-  /** Everything that the processes logged from warnings on, for people who look into a red row. */
+  /** What the processes complained about, each thing once, for people who look into a red row. */
   async complaints(): Promise<string[]> {
     const logs = await Promise.all(this.serves.map((serve) => serve.log()));
-    return logs.flatMap((log, index) =>
-      log
-        .split('\n')
-        .filter((line) => /"level":(40|50|60)/.test(line))
-        .map((line) => `serve-${index}: ${line}`),
-    );
+    const counts = new Map<string, number>();
+    for (const line of logs.flatMap((log) => log.split('\n'))) {
+      if (!/"level":(40|50|60)/.test(line)) continue;
+      const text = complaintOf(line);
+      counts.set(text, (counts.get(text) ?? 0) + 1);
+    }
+    return [...counts].map(([text, count]) => `${count} x ${text}`);
   }
 
   async close(): Promise<void> {
@@ -154,4 +155,15 @@ export class World {
 
 async function endAtOnce(process: { isRunning: boolean; kill: () => Promise<void> }) {
   if (process.isRunning) await process.kill();
+}
+
+// Numbers left out: they differ from time to time, and say nothing about what is wrong.
+function complaintOf(line: string): string {
+  const { msg, reason, err } = JSON.parse(line) as {
+    msg?: string;
+    reason?: string;
+    err?: { message?: string };
+  };
+  const text = [msg, reason ?? err?.message].filter((it) => it !== undefined).join(': ');
+  return text.slice(0, 300).replace(/\d+ ms/g, '... ms');
 }

@@ -2,7 +2,7 @@ import { type History, outcomeOf } from '../history.ts';
 import { checkBooks } from './books.ts';
 import { Findings } from './findings.ts';
 import { checkHoldKeys, checkHoldRows, checkHolds } from './holds.ts';
-import { checkOrderRows, checkOrders } from './orders.ts';
+import { checkOrderReads, checkOrderRows, checkOrders } from './orders.ts';
 import { checkOversold } from './oversold.ts';
 import { checkPayments, checkRestocks } from './payments.ts';
 import type { FinalState, Rules } from './state.ts';
@@ -49,6 +49,7 @@ export function check(history: History, state: FinalState, rules: Rules): Verdic
   checkHoldRows(state, rules, findings);
   checkHoldKeys(history, state, rules, findings);
   checkOrders(history, state, findings);
+  checkOrderReads(history, findings);
   checkOrderRows(state, rules, findings);
   checkPayments(history, state, findings);
   checkRestocks(history, state, findings);

@@ -1,4 +1,4 @@
-import type { History } from '../history.ts';
+import { firstInvoke, type History, type Request } from '../history.ts';
 import type { Findings } from './findings.ts';
 import { type FinalState, holdOf, type Rules } from './state.ts';
 import { oks } from './stories.ts';
@@ -65,4 +65,28 @@ export function checkOrderRows(state: FinalState, rules: Rules, findings: Findin
       findings.add('broken', `units of ${id} came back ${lateMs} ms after its payment window`);
     }
   }
+}
+
+/** Whoever asks for an order after its acknowledgement finds it (I4). */
+export function checkOrderReads(history: History, findings: Findings): void {
+  const knownSinceMs = new Map<string, number>();
+  for (const { attempts } of history.of('order')) {
+    for (const { body, endedAtMs } of oks(attempts)) {
+      const id = body.order_id ?? '';
+      knownSinceMs.set(id, Math.min(endedAtMs, knownSinceMs.get(id) ?? Infinity));
+    }
+  }
+  for (const operation of history.operations) {
+    const { request, attempts } = operation;
+    if (!attempts.some(({ body }) => body.code === 'order_not_found')) continue;
+    const id = orderAskedFor(request);
+    if (firstInvoke(operation) > (knownSinceMs.get(id) ?? Infinity)) {
+      findings.add('lost', `${id} was acknowledged, and then not found by a ${request.kind}`);
+    }
+  }
+}
+
+function orderAskedFor(request: Request): string {
+  if (request.kind === 'read') return request.path.split('/').at(-1) ?? '';
+  return request.kind === 'pay' || request.kind === 'cancel' ? request.order_id : '';
 }
