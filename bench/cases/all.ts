@@ -3,6 +3,7 @@ import type { Case } from './case.ts';
 import { generatorCase } from './generator.ts';
 import { holds } from './holds.ts';
 import { reads } from './reads.ts';
+import { rebuild } from './rebuild.ts';
 import { redisMemory } from './redis-memory.ts';
 import { soldOut } from './sold-out.ts';
 
@@ -13,5 +14,6 @@ export const CASES: readonly Case[] = [
   soldOut,
   reads,
   redisMemory,
+  rebuild,
   apiMemory,
 ];

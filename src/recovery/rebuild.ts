@@ -126,21 +126,26 @@ function keysOf(effects: readonly FirstEffects[], nowMs: number, ttlMs: number):
   return keys;
 }
 
-// Loads page after page, and returns how many rows there were.
-async function eachPage<T>(
+// Loads page after page, the next one being read meanwhile, and returns how many rows there were.
+async function eachPage<T extends { id: string }>(
   read: (after: string) => Promise<T[]>,
-  idOf: (row: T) => string,
   load: (rows: T[]) => Promise<void>,
 ): Promise<number> {
+  const readPage = (after: string) => {
+    const page = query(new Deadline(MYSQL_LIMIT_MS), 'rows', read(after));
+    page.catch(() => {}); // Nobody waits for it any more where a load has failed.
+    return page;
+  };
   let count = 0;
-  for (let after = ''; ; ) {
-    const rows = await query(new Deadline(MYSQL_LIMIT_MS), 'rows', read(after));
-    if (rows.length > 0) await load(rows);
+  let page: Promise<T[]> | undefined = readPage('');
+  while (page) {
+    const rows: T[] = await page;
+    const last: T | undefined = rows.at(-1);
+    page = last && rows.length === PAGE ? readPage(last.id) : undefined;
+    if (last) await load(rows);
     count += rows.length;
-    const last = rows.at(-1);
-    if (!last || rows.length < PAGE) return count;
-    after = idOf(last);
   }
+  return count;
 }
 
 async function loadProducts(rebuild: Rebuild, { database, link }: RebuildOptions, lane: number) {
@@ -164,18 +169,15 @@ async function loadLive(rebuild: Rebuild, options: RebuildOptions, lane: number)
   const keys = (effects: FirstEffects[]) => keysOf(effects, link.nowMs(), idempotencyTtlMs);
   const holds = await eachPage(
     (after) => listLiveHolds(database, lane, after, PAGE),
-    ({ id }) => id,
     (rows) => rebuild.load({ reservations: rows, keys: keys(rows.map(({ first }) => first)) }),
   );
   const orders = await eachPage(
     (after) => listPendingOrders(database, lane, after, PAGE),
-    ({ id }) => id,
     (reservations) => rebuild.load({ reservations }),
   );
   const listOrders = listOrdersSince(new Date(link.nowMs() - idempotencyTtlMs));
   await eachPage(
     (after) => listOrders(database, lane, after, PAGE),
-    ({ id }) => id,
     (effects) => rebuild.load({ keys: keys(effects) }),
   );
   const counting = countBuyers(database, lane);
