@@ -1,12 +1,23 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { describeMachine } from '../../bench/machine.ts';
+import { writeDocs } from './docs.ts';
 import { MUTATIONS, type Mutation } from './mutations/all.ts';
 import { type Caught, runMutation } from './mutations/run.ts';
-import { mutationTable, plainTable, reasonsOf } from './report.ts';
+import {
+  caughtJson,
+  mutationTable,
+  plainTable,
+  reasonsOf,
+  replayOf,
+  resultJson,
+} from './report.ts';
 import { ROWS } from './rows/all.ts';
 import type { Row } from './rows/row.ts';
+import { randomTour } from './rows/tours.ts';
 import { isGreen, type Result, runRow } from './run.ts';
+import { describePrograms, programVersions } from './servers/programs.ts';
 import { type Ground, prepareGround } from './world.ts';
 
 interface Options {
@@ -15,8 +26,11 @@ interface Options {
   seeds: number;
   operations: number;
   short?: boolean;
+  minutes?: number;
   mutations?: Mutation[] | true;
   json?: boolean;
+  write?: boolean;
+  list?: boolean;
   against?: string;
 }
 
@@ -45,13 +59,12 @@ function mutationsOf(text: string): Mutation[] {
 }
 
 const project = fileURLToPath(new URL('../../', import.meta.url));
-const usual = ROWS.filter((row) => !row.isLong);
 
 const command = new Command('npm run faults --')
   .description(
     'kills, stops and robs real servers in the middle of a sale, and counts what is lost',
   )
-  .option('--only <names>', 'only these rows, by commas', rowsOf, usual)
+  .option('--only <names>', 'only these rows, by commas', rowsOf, ROWS)
   .option('--seed <number>', 'the first seed', positive, 1)
   .option('--seeds <count>', 'seeds of each row', positive, 3)
   .option('--operations <count>', 'operations of each sale, at least', positive, 2_000)
@@ -63,10 +76,21 @@ const command = new Command('npm run faults --')
   .option('--short', 'the form that runs in CI: shorter outages')
   .option('--against <folder>', 'run another checkout, compiled there')
   .option('--json', 'print JSON for machines')
+  .option('--write', 'write the results into docs/faults.md, beside those of earlier runs')
+  .option('--list', 'tell the rows and the broken engines, and run nothing')
+  .addHelpText(
+    'after',
+    `
+Servers: private ones in a temporary folder, found as \`npm start\` finds programs; REDIS_SERVER and
+MYSQLD name others. Every row has its own, and everything listens on 127.0.0.1.
+Exit codes: 0 all green and all broken engines caught, 1 not so, 2 wrong usage.`,
+  )
   .exitOverride();
 
 async function runAll(ground: Ground, options: Options): Promise<Result[]> {
-  const { only, seed: first, seeds, operations, short: isShort = false } = options;
+  const { seed: first, operations, minutes, short: isShort = false } = options;
+  const only = minutes === undefined ? options.only : [randomTour(ROWS, minutes)];
+  const seeds = minutes === undefined ? options.seeds : 1;
   const results: Result[] = [];
   for (const row of only) {
     for (let seed = first; seed < first + seeds; seed += 1) {
@@ -76,7 +100,8 @@ async function runAll(ground: Ground, options: Options): Promise<Result[]> {
       results.push(result);
       const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
       say(`  ${isGreen(result) ? 'green' : 'RED'} after ${seconds} s`);
-      for (const line of [...result.notes, ...reasonsOf(result)]) say(`  ${line}`);
+      for (const text of [...result.notes, ...reasonsOf(result)]) say(`  ${text}`);
+      say(`  again: ${replayOf(result)}`);
     }
   }
   return results;
@@ -84,7 +109,7 @@ async function runAll(ground: Ground, options: Options): Promise<Result[]> {
 
 async function runMutations(ground: Ground, options: Options): Promise<Caught[]> {
   const { seed, operations, mutations } = options;
-  const chosen = mutations === true ? MUTATIONS : (mutations ?? []);
+  const chosen = Array.isArray(mutations) ? mutations : MUTATIONS;
   const all: Caught[] = [];
   for (const mutation of chosen) {
     say(`${mutation.name}: ${mutation.what} ...`);
@@ -105,21 +130,43 @@ function interrupted(): Promise<never> {
   });
 }
 
+function list(): void {
+  for (const { name, what } of [...ROWS, ...MUTATIONS]) {
+    process.stdout.write(`${name.padEnd(28)}${what}\n`);
+  }
+}
+
+// Whoever writes the page, or names no row, gets the broken engines too.
+const wantsMutations = ({ mutations, write, only }: Options): boolean =>
+  mutations !== undefined || (write === true && only === ROWS);
+
+async function run(ground: Ground, options: Options): Promise<boolean> {
+  const onlyMutations = options.mutations !== undefined;
+  const results = onlyMutations ? [] : await runAll(ground, options);
+  const caught = wantsMutations(options) ? await runMutations(ground, options) : [];
+  if (options.json) {
+    const json = { results: results.map(resultJson), mutations: caught.map(caughtJson) };
+    process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
+  } else {
+    if (results.length > 0) process.stdout.write(`${plainTable(results)}\n`);
+    if (caught.length > 0) process.stdout.write(`${mutationTable(caught)}\n`);
+  }
+  if (options.write) {
+    const machine = describeMachine({ versions: programVersions(ground.programs) });
+    say(`written: ${await writeDocs(machine, results, caught)}`);
+  }
+  return results.every(isGreen) && caught.every(({ isCaught }) => isCaught);
+}
+
 async function main(): Promise<void> {
   const options = command.parse().opts<Options>();
+  if (options.list) return list();
   const code = options.against ? resolve(options.against) : project;
   const ground = await prepareGround(code, say);
+  say(`on ${describePrograms(ground.programs)}`);
   try {
-    const stopped = interrupted();
-    if (options.mutations) {
-      const all = await Promise.race([runMutations(ground, options), stopped]);
-      process.stdout.write(`${mutationTable(all)}\n`);
-      if (!all.every(({ isCaught }) => isCaught)) process.exitCode = 1;
-      return;
-    }
-    const results = await Promise.race([runAll(ground, options), stopped]);
-    process.stdout.write(`${plainTable(results)}\n`);
-    if (!results.every(isGreen)) process.exitCode = 1;
+    const isFine = await Promise.race([run(ground, options), interrupted()]);
+    if (!isFine) process.exitCode = 1;
   } finally {
     await ground.close();
   }

@@ -1,20 +1,22 @@
 import type { Caught } from './mutations/run.ts';
 import { isGreen, type Result } from './run.ts';
 
-const HEAD = [
+export const HEAD = [
   ...['fault', 'seed', 'operations', 'acknowledged', 'unknown', 'lost', 'duplicated', 'oversold'],
   ...['drift', 'declared', 'recovers ms', 'verdict'],
 ];
 
-/** The command that runs a row with one seed again. */
-export const replayOf = ({
-  row,
-  seed,
-  operations,
-}: Pick<Result, 'row' | 'seed'> & { operations: number }) =>
-  `npm run faults -- --only ${row.name} --seed ${seed} --operations ${operations}`;
+const USUAL_OPERATIONS = 2_000;
 
-function cellsOf(result: Result): string[] {
+/** The command that runs a row with one seed again. */
+export function replayOf({ row, seed, asked }: Pick<Result, 'row' | 'seed' | 'asked'>): string {
+  const which = row.minutes ? `--minutes ${row.minutes}` : `--only ${row.name} --seeds 1`;
+  const operations = asked === USUAL_OPERATIONS ? '' : ` --operations ${asked}`;
+  return `npm run faults -- ${which} --seed ${seed}${operations}`;
+}
+
+/** The figures of a row, as the table shows them. */
+export function cellsOf(result: Result): string[] {
   const { row, seed, operations, acknowledged, unknown, findings, recoverMs } = result;
   const { lost, duplicated, oversold, drift, declared } = findings.counts;
   return [
@@ -43,12 +45,13 @@ function aligned(rows: readonly string[][]): string {
 export const plainTable = (results: readonly Result[]): string =>
   aligned([HEAD, ...results.map(cellsOf)]);
 
-const MUTATION_HEAD = [
+export const MUTATION_HEAD = [
   ...['mutation', 'row', 'operations', 'lost', 'duplicated', 'oversold', 'drift', 'broken'],
   'verdict',
 ];
 
-function mutationCells({ mutation, result, isCaught }: Caught): string[] {
+/** The same for a broken engine. */
+export function mutationCells({ mutation, result, isCaught }: Caught): string[] {
   const { lost, duplicated, oversold, drift, broken } = result.findings.counts;
   return [
     ...[mutation.name, mutation.row.name],
@@ -64,4 +67,19 @@ export const mutationTable = (all: readonly Caught[]): string =>
 /** Why a row is red, and what the processes said. */
 export function reasonsOf(result: Result): string[] {
   return [...result.findings.texts, ...result.complaints.map((line) => `  ${line}`)];
+}
+
+/** The same for machines. */
+export function resultJson(result: Result): Record<string, unknown> {
+  const { row, seed, operations, acknowledged, refused, unknown, findings, recoverMs } = result;
+  return {
+    ...{ fault: row.name, seed, operations, acknowledged, refused, unknown, ...findings.counts },
+    ...{ recover_ms: recoverMs ?? null, verdict: isGreen(result) ? 'green' : 'red' },
+    ...{ findings: findings.texts, notes: result.notes, again: replayOf(result) },
+  };
+}
+
+export function caughtJson({ mutation, result, isCaught }: Caught): Record<string, unknown> {
+  const verdict = isCaught ? 'caught' : 'missed';
+  return { mutation: mutation.name, ...resultJson(result), verdict };
 }

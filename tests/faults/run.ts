@@ -30,6 +30,8 @@ export interface RunOptions {
 export interface Result extends Verdict {
   row: Row;
   seed: number;
+  /** Operations that were asked for. */
+  asked: number;
   /** The longest, where the fault came several times; undefined where nothing had to recover. */
   recoverMs: number | undefined;
   notes: string[];
@@ -83,7 +85,8 @@ async function runSale(world: World, sale: Sale, row: Row, options: RunOptions):
   const verdict = await decide(world, sale, row, broken, patienceMs);
   const recoverMs = recoveries.length > 0 ? Math.max(...recoveries) : undefined;
   const complaints = verdict.findings.isClean ? [] : (await world.complaints()).slice(-20);
-  return { ...verdict, row, seed: options.seed, recoverMs, notes, complaints };
+  const { seed, operations: asked } = options;
+  return { ...verdict, row, seed, asked, recoverMs, notes, complaints };
 }
 
 // Whoever was told nothing asks once more when all is well, as buyers and providers do.

@@ -115,10 +115,15 @@ export class World {
     return serve;
   }
 
+  /** The processes that run now. */
+  running(): HoldfastServe[] {
+    return this.serves.filter((serve) => serve.process.isRunning);
+  }
+
   /** Where clients may ask: a load balancer would know which processes are there. */
   apiUrls(): string[] {
-    return this.serves
-      .filter((serve) => serve.hasApi && serve.process.isRunning)
+    return this.running()
+      .filter((serve) => serve.hasApi)
       .map((serve) => serve.url);
   }
 

@@ -1,3 +1,4 @@
+import { bothLost } from './both.ts';
 import { dueAtOnce } from './due-at-once.ts';
 import { mysqlDown, mysqlEmpty, mysqlOlderCopy, mysqlSigkill } from './mysql.ts';
 import { apiSigkill, apiSigstop, sigterm, writerSigstop } from './processes.ts';
@@ -19,6 +20,6 @@ export const ROWS: readonly Row[] = [
   ...[replyDropped, redisSlow, redisSigkill, restartLostNothing],
   ...[flushall, oldSnapshotRestored, oldSnapshotOvertaken],
   ...[scriptFlush, notificationsOff, doorbellLost, maxmemory],
-  ...[mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty],
+  ...[mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty, bothLost],
   ...[raceOnOneHold, dueAtOnce],
 ];

@@ -41,6 +41,7 @@ export const mysqlDown: Row = {
   rules: NOTHING_LOST,
   world,
   crowd: true,
+  composable: true,
   strike: async (stage) => {
     const { world, isShort, recovered, broken } = stage;
     const downMs = isShort ? 4_000 : 60_000;
@@ -60,14 +61,14 @@ export const mysqlDown: Row = {
 interface Kept {
   epoch: string | null;
   entries: number;
-  members: number;
+  keys: number;
 }
 
 async function redisHas({ world: { control } }: Stage): Promise<Kept> {
   const epoch = await control.hget('hf:{0}:lane', 'epoch');
   const entries = await control.xlen('hf:{0}:outbox');
-  const members = await control.exists('hf:{0}:product:1', 'hf:{0}:product:2', 'hf:catalog');
-  return { epoch, entries, members };
+  const keys = await control.exists('hf:{0}:product:1', 'hf:{0}:product:2', 'hf:catalog');
+  return { epoch, entries, keys };
 }
 
 /** The wrong MySQL answers for some seconds: nobody may be sold anything, nothing may be erased. */
@@ -82,7 +83,7 @@ async function watchWrongMysql(stage: Stage, before: Kept): Promise<void> {
   }
   const after = await redisHas(stage);
   if (after.epoch !== before.epoch) broken(`the epoch went from ${before.epoch} to ${after.epoch}`);
-  if (after.members !== before.members || after.entries === 0) {
+  if (after.keys !== before.keys || after.entries === 0) {
     broken(`Redis had ${JSON.stringify(before)} and has ${JSON.stringify(after)}`);
   }
 }

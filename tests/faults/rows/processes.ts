@@ -19,7 +19,7 @@ export const apiSigkill: Row = {
   composable: true,
   strike: async ({ world, sale, random, isShort, recovered }) => {
     for (let times = isShort ? 1 : 3; times > 0; times -= 1) {
-      const serve = pick(random, world.serves);
+      const serve = pick(random, world.running());
       await serve.process.kill();
       await recovered();
       await sale.more(0.05);
@@ -39,7 +39,7 @@ export const apiSigstop: Row = {
   composable: true,
   strike: async ({ world, sale, random, isShort, recovered }) => {
     for (let times = isShort ? 1 : 3; times > 0; times -= 1) {
-      const serve = pick(random, world.serves);
+      const serve = pick(random, world.running());
       serve.process.signal('SIGSTOP');
       await pause(isShort ? 1_500 : 3_000);
       serve.process.signal('SIGCONT');
@@ -92,7 +92,7 @@ export const sigterm: Row = {
   composable: true,
   strike: async (stage) => {
     const { world, sale, recovered, broken } = stage;
-    for (const old of world.serves.filter((serve) => serve.process.isRunning)) {
+    for (const old of world.running()) {
       await world.addServe(old.roles);
       const sinceMs = Date.now();
       old.process.signal('SIGTERM');

@@ -7,6 +7,7 @@ const world = { processes: [ALL_ROLES, ALL_ROLES], redisByWay: true };
 const ANSWERED_WITHIN_MS = 2_000;
 /** The clients share two cores with everything else. */
 const CLIENT_SLACK_MS = 250;
+const LOSES_WITHIN_MS = 10_000;
 
 /** Requests that began in this time must have been answered, whatever the answer, in time. */
 function checkAnswered({ sale, broken, note }: Stage, fromMs: number, toMs: number): void {
@@ -28,6 +29,7 @@ export const redisSlow: Row = {
   rules: { ...NOTHING_LOST, noLateHolds: true },
   world,
   crowd: true,
+  composable: true,
   strike: async (stage) => {
     const { world, isShort, recovered } = stage;
     for (const delayMs of isShort ? [1_000] : [200, 1_000, 5_000]) {
@@ -57,9 +59,14 @@ export const replyDropped: Row = {
   rules: NOTHING_LOST,
   world,
   crowd: true,
+  composable: true,
   strike: async ({ world: { way }, random, isShort, recovered }) => {
     for (let times = isShort ? 8 : 25; times > 0; times -= 1) {
-      await way?.loseAnswerTo('evalsha', ':lane');
+      const isLost = await Promise.race([
+        way?.loseAnswerTo('evalsha', ':lane').then(() => true),
+        pause(LOSES_WITHIN_MS, false),
+      ]);
+      if (!isLost) throw new Error('no script was sent that could lose its reply');
       await pause(whole(random, 20, 200));
     }
     await recovered();

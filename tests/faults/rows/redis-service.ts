@@ -67,6 +67,7 @@ export const notificationsOff: Row = {
   rules: UNITS_BACK,
   world,
   crowd: true,
+  composable: true,
   strike: async ({ world: { control }, recovered }) => {
     for (let times = 20; times > 0; times -= 1) {
       await control.config('SET', 'notify-keyspace-events', '');
@@ -81,11 +82,13 @@ export const notificationsOff: Row = {
 async function atMaxmemory(stage: Stage): Promise<void> {
   const { world, sale, probe, broken } = stage;
   const items = [{ product_id: probe.id, qty: 1 }];
+  // Of this time only: a row may run several times in one sale.
+  const time = sale.history.operations.length;
   const hold = async (name: string) => {
     const made = await sale.ask('prober', { kind: 'hold', items, buyer: name, key: name });
     return answerOf(made)?.body.hold_id ?? '';
   };
-  const [one, other] = [await hold('memory-release'), await hold('memory-order')];
+  const [one, other] = [await hold(`memory-release-${time}`), await hold(`memory-order-${time}`)];
   const order = await sale.ask('prober', { kind: 'order', hold_id: other });
   const order_id = answerOf(order)?.body.order_id ?? '';
   await world.control.config('SET', 'maxmemory', '1mb');
@@ -93,7 +96,7 @@ async function atMaxmemory(stage: Stage): Promise<void> {
   if (refused.attempts.at(-1)?.status !== 503) broken('a hold was not answered 503 at maxmemory');
   const given = await sale.ask('prober', { kind: 'release', hold_id: one });
   if (answerOf(given)?.outcome !== 'ok') broken('a hold could not be released at maxmemory');
-  const event = { order_id, reference: 'memory-pay', status: 'success' as const };
+  const event = { order_id, reference: `memory-pay-${time}`, status: 'success' as const };
   const paid = await sale.ask('provider', { kind: 'pay', ...event });
   if (answerOf(paid)?.body.status !== 'applied') broken('an order could not be paid at maxmemory');
 }
@@ -105,6 +108,7 @@ export const maxmemory: Row = {
   rules: UNITS_BACK,
   world,
   crowd: true,
+  composable: true,
   strike: async (stage) => {
     const { world, recovered } = stage;
     try {

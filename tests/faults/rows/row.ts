@@ -34,8 +34,8 @@ export interface Row {
   world: WorldOptions;
   /** A crowd buys around the fault, unless the fault brings its own clients. */
   crowd: boolean;
-  /** Left out unless it is named: it takes minutes by itself. */
-  isLong?: boolean;
+  /** Of a run of random faults. */
+  minutes?: number;
   /** Needs nothing but the running world, so that a random run can choose it. */
   composable?: boolean;
   /** Runs in the middle of the sale, and returns when the last fault is over. */

@@ -26,6 +26,11 @@ export async function findPrograms(say: (line: string) => void): Promise<Program
   }
 }
 
-/** "Redis 7.0.15, MariaDB 10.11.14" */
-export const describePrograms = ({ redis, mysql }: Programs): string =>
-  `${redis.flavour} ${redis.version}, ${mysql.flavour} ${mysql.version}`;
+/** "Redis 7.0.15", "MariaDB 10.11.14" */
+export const programVersions = ({ redis, mysql }: Programs): Record<'redis' | 'mysql', string> => ({
+  redis: `${redis.flavour} ${redis.version}`,
+  mysql: `${mysql.flavour} ${mysql.version}`,
+});
+
+export const describePrograms = (programs: Programs): string =>
+  Object.values(programVersions(programs)).join(', ');
