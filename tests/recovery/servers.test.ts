@@ -1,15 +1,20 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { compose, type Holdfast } from '../../src/compose.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
+import { Unavailable } from '../../src/domain/unavailable.ts';
 import { WrongDatabase } from '../../src/recovery/lanes.ts';
+import { laneKey } from '../../src/redis/keys.ts';
 import { UnfitRedis } from '../../src/redis/requirements.ts';
 import { expectBooksBalance } from '../support/books.ts';
-import { atOnce, held, ordered, pay, unique } from '../support/buying.ts';
+import { atOnce, held, hold, ordered, pay, unique } from '../support/buying.ts';
 import { makeProduct, ownEngine, seconds } from '../support/engine.ts';
 import { captureLog } from '../support/log.ts';
 import { privateRedis } from '../support/private-redis.ts';
 import { saying } from '../support/undrained.ts';
+import { eventually } from '../support/wait.ts';
+import { startWay } from '../support/way.ts';
 
 test('a Redis with lanes and a MySQL that never heard of them do not start together', async () => {
   const t = await ownEngine({}, expectBooksBalance);
@@ -69,4 +74,64 @@ test('a restart of Redis that loses nothing keeps all holds, orders and keys', a
     held: 1,
     sold: 5,
   });
+});
+
+test('a reconnect that lost nothing discards nothing', async () => {
+  const { log, lines } = captureLog();
+  const t = await ownEngine({}, expectBooksBalance);
+  const way = await startWay(t.redisUrl);
+  onTestFinished(way.close);
+  const process = await compose({ ...t, redisUrl: way.url, log });
+  onTestFinished(process.close);
+  const product = await makeProduct(process, { totalStock: 100 });
+  const kept = await held(process, product, { key: 'kept' });
+  for (let times = 0; times < 3; times += 1) {
+    way.cut();
+    await eventually(async () =>
+      expect(await held(process, product, { key: 'kept' })).toEqual(kept),
+    );
+    await held(t, product);
+  }
+  expect(await t.redis.hget(laneKey(0), 'epoch')).toBe('1');
+  expect(saying(lines, 'rebuilt')).toEqual([]);
+});
+
+test('P7: a Redis that is started again while MySQL is away keeps its lane closed till then', async () => {
+  const t = await ownEngine({}, async () => undefined);
+  await t.close();
+  await t.sql('DELETE FROM lanes');
+  const redis = await privateRedis();
+  const mysqlWay = await startWay(t.mysqlUrl);
+  onTestFinished(mysqlWay.close);
+  const redisWay = await startWay(await redis.start());
+  onTestFinished(redisWay.close);
+  const { log, lines, errors } = captureLog();
+  const urls = { redisUrl: redisWay.url, mysqlUrl: mysqlWay.url };
+  const process = await compose({ config: t.config, ...urls, log });
+  onTestFinished(process.close);
+  const product = await makeProduct(process, { totalStock: 20 });
+  const id = await ordered(process, product);
+  const key = unique('key');
+  const kept = await held(process, product, { key });
+
+  mysqlWay.set('refuse');
+  mysqlWay.cut();
+  // P8: without MySQL holds go on, as long as it is the same Redis.
+  expect(await held(process, product)).toMatchObject({ state: 'held' });
+  await redis.stop();
+  redisWay.aim(await redis.start());
+  const refused = async () => hold(process, product);
+  await eventually(async () => {
+    await expect(refused()).rejects.toThrow(/lane 0 is (stale|closed|not open)/);
+  });
+  for (let times = 0; times < 30; times += 1) {
+    await expect(refused()).rejects.toThrow(Unavailable);
+    await pause(50);
+  }
+  mysqlWay.set('pass');
+  await eventually(async () => expect(await held(process, product, { key })).toEqual(kept));
+  expect(await pay(process, id)).toMatchObject({ status: 'applied' });
+  expect(saying(lines, 'Redis was started again')).toHaveLength(1);
+  expect(saying(lines, 'rebuilt')).toEqual([]);
+  expect(errors().filter(({ msg }) => msg.includes('stays closed'))).toEqual([]);
 });

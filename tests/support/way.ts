@@ -22,13 +22,15 @@ export interface Way {
    * connection. Resolves once that has happened.
    */
   loseAnswerTo: (...texts: string[]) => Promise<void>;
+  /** New connections go to another server. */
+  aim: (target: string) => void;
   close: () => Promise<void>;
 }
 
 /** Stands between a process and the server at `target`. */
 export async function startWay(target: string): Promise<Way> {
   const url = new URL(target);
-  const [host, port] = [url.hostname, Number(url.port)];
+  let { hostname: host, port } = url;
   const sockets = new Set<Socket>();
   const swallowed = new WeakSet<Socket>();
   const waiting = new Set<() => void>();
@@ -91,7 +93,7 @@ export async function startWay(target: string): Promise<Way> {
       client.destroy();
       return;
     }
-    const upstream = connect(port, host);
+    const upstream = connect(Number(port), host);
     forward(client, upstream, false);
     forward(upstream, client, true);
   });
@@ -109,6 +111,9 @@ export async function startWay(target: string): Promise<Way> {
     },
     swallow: () => {
       for (const socket of sockets) swallowed.add(socket);
+    },
+    aim: (next) => {
+      ({ hostname: host, port } = new URL(next));
     },
     cut,
     delay: (ms) => {
