@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { Unavailable } from '../../src/domain/unavailable.ts';
-import { SuspectLane, WrongDatabase } from '../../src/recovery/lanes.ts';
-import { dueKey, laneKey, outboxKey, productKey, reservationKey } from '../../src/redis/keys.ts';
+import { laneKey, outboxKey, productKey, reservationKey } from '../../src/redis/keys.ts';
 import { drained, expectBooksBalance } from '../support/books.ts';
 import { atOnce, held, hold, ordered, pay, unique } from '../support/buying.ts';
 import { makeProduct, ownEngine, seconds, type TestEngine } from '../support/engine.ts';
@@ -156,6 +155,30 @@ test('a snapshot from before the last rebuild is rebuilt, too', async () => {
   expect(await pay(t, id)).toMatchObject({ status: 'applied' });
 });
 
+test('PROTOCOL 13: a reduction that was lost with Redis is made again', async () => {
+  const t = await ownEngine(
+    { openMs: 100, config: { roles: ['api', 'reconciler'] } },
+    expectBooksBalance,
+  );
+  const writer = await t.another({ config: { roles: ['writer'] } });
+  const product = await makeProduct(t, { totalStock: 100 });
+  await drained(t);
+  await writer.close();
+  const key = unique('reduction');
+  const asked = t.engine.admin.adjustStock(product.id, -90, key, seconds(0.5));
+  await expect(asked).rejects.toThrow(Unavailable);
+  expect(await t.redis.hget(productKey(0, product.id), 'total')).toBe('10');
+  await t.redis.flushdb();
+  await reopened(t, 2);
+  await t.another({ config: { roles: ['writer'] } });
+  const again = await t.engine.admin.adjustStock(product.id, -90, key, seconds(5));
+  expect(again).toMatchObject({ status: 'adjusted', product: { total: 10, available: 10 } });
+  await eventually(async () => {
+    const rows = await t.sql('SELECT epoch FROM stock_adjustments');
+    expect(rows).toEqual([{ epoch: 2 }]);
+  });
+});
+
 test('PROTOCOL 12: a rebuild that was paused leaves alone what another has built since', async () => {
   const t = await ownEngine({}, expectBooksBalance);
   const { product, pending } = await soldSome(t);
@@ -203,35 +226,4 @@ test('I2: orders that alone take more than the total keep the lane closed', asyn
   await expect(hold(t, product)).rejects.toThrow(Unavailable);
   await t.sql('UPDATE stock SET total = 10');
   await reopened(t, 2);
-});
-
-test('by hand: drained first, so that nothing is lost', async () => {
-  const t = await ownEngine({ config: { roles: ['api'] } }, expectBooksBalance);
-  const writer = await t.another({ config: { roles: ['writer'] } });
-  const product = await makeProduct(t, { totalStock: 20 });
-  await drained(t);
-  await writer.close();
-  const holds = await atOnce(5, () => held(t, product));
-  const rebuilt = await t.lanes.rebuild(0, false);
-  expect(rebuilt).toMatchObject({ lane: 0, epoch: 2, products: 1, holds: 5, findings: [] });
-  for (const { id } of holds) {
-    expect(await t.engine.readHold(id, seconds(2))).toMatchObject({ state: 'held' });
-  }
-  await t.another({ config: { roles: ['writer'] } });
-});
-
-test('by hand: MySQL that lost entries only when that is accepted, another’s never', async () => {
-  const { log } = captureLog();
-  const t = await ownEngine({ log, keepMs: 0 }, async () => undefined);
-  const product = await makeProduct(t, { totalStock: 20 });
-  await held(t, product);
-  await drained(t);
-  await t.redis.del(outboxKey(0));
-  await t.sql('UPDATE lanes SET sequence = sequence - 1');
-  await expect(t.lanes.rebuild(0, false)).rejects.toThrow(SuspectLane);
-  expect(await t.lanes.rebuild(0, true)).toMatchObject({ epoch: 2, holds: 1 });
-  expect(await hold(t, product)).toMatchObject({ status: 'held' });
-  await t.sql('DELETE FROM lanes');
-  await expect(t.lanes.rebuild(0, true)).rejects.toThrow(WrongDatabase);
-  expect(await t.redis.exists(productKey(0, product.id), dueKey(0))).toBe(2);
 });
