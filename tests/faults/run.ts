@@ -78,7 +78,7 @@ async function runSale(world: World, sale: Sale, row: Row, options: RunOptions):
   if (row.crowd) await sale.reaches(FAULT_AT);
   await row.strike(stage).catch((error: Error) => broken.push(error.message));
   if (row.crowd) await sale.more(AFTER_FAULT).catch((error: Error) => broken.push(error.message));
-  sale.mayEnd();
+  sale.mayEnd(patienceMs);
   await buying;
   await sale.quiet();
   await comeBack(sale);

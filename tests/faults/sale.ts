@@ -48,6 +48,7 @@ export class Sale {
   readonly #random: Random;
   readonly #later = new Set<Promise<void>>();
   #closing = false;
+  #retriesEndAt = Number.POSITIVE_INFINITY;
 
   constructor(world: World, { seed, operations, clients }: SaleOptions) {
     this.world = world;
@@ -104,6 +105,7 @@ export class Sale {
     const tries = request.kind === 'hold' && request.key === undefined ? 1 : triesMax;
     for (let number = 1; number <= tries; number += 1) {
       if (number > 1) {
+        if (performance.now() > this.#retriesEndAt) break;
         await pause(whole(this.#random, RETRY_PAUSE_MS_MIN, RETRY_PAUSE_MS_MAX));
       }
       const urls = this.world.apiUrls();
@@ -137,9 +139,13 @@ export class Sale {
     return this.#closing && this.progress >= 1;
   }
 
-  /** The fault is over: the sale may end once it has its operations. */
-  mayEnd(): void {
+  /**
+   * The fault is over: the sale may end once it has its operations. Nobody tries again after so
+   * many milliseconds.
+   */
+  mayEnd(patienceMs: number): void {
     this.#closing = true;
+    this.#retriesEndAt = performance.now() + patienceMs;
   }
 
   /** Resolves once this share of the operations has begun. */

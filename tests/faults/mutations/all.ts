@@ -1,4 +1,5 @@
 import { apiSigkill } from '../rows/processes.ts';
+import { rebuilderPaused } from '../rows/rebuilder.ts';
 import { oldSnapshotOvertaken } from '../rows/redis-data.ts';
 import { redisSlow, replyDropped } from '../rows/redis-network.ts';
 import { scriptFlush } from '../rows/redis-service.ts';
@@ -106,6 +107,18 @@ export const MUTATIONS: readonly Mutation[] = [
         file: 'lua/hold.lua',
         from: "  if key ~= '' then\n    remember(",
         to: '  if false then\n    remember(',
+      },
+    ],
+  },
+  {
+    name: 'rebuild-without-epoch',
+    what: 'the steps of a rebuild do not check its epoch',
+    row: rebuilderPaused,
+    patches: [
+      {
+        file: 'lua/include/rebuilding.lua',
+        from: "return lane[1] == 'rebuilding' and lane_epoch == epoch and lane[3] == run",
+        to: 'return true',
       },
     ],
   },

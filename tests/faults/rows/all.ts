@@ -3,6 +3,7 @@ import { dueAtOnce } from './due-at-once.ts';
 import { mysqlDown, mysqlEmpty, mysqlOlderCopy, mysqlSigkill } from './mysql.ts';
 import { apiSigkill, apiSigstop, sigterm, writerSigstop } from './processes.ts';
 import { raceOnOneHold } from './race.ts';
+import { rebuilderPaused } from './rebuilder.ts';
 import {
   flushall,
   oldSnapshotOvertaken,
@@ -18,7 +19,7 @@ import type { Row } from './row.ts';
 export const ROWS: readonly Row[] = [
   ...[apiSigkill, apiSigstop, writerSigstop, sigterm],
   ...[replyDropped, redisSlow, redisSigkill, restartLostNothing],
-  ...[flushall, oldSnapshotRestored, oldSnapshotOvertaken],
+  ...[flushall, oldSnapshotRestored, oldSnapshotOvertaken, rebuilderPaused],
   ...[scriptFlush, notificationsOff, doorbellLost, maxmemory],
   ...[mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty, bothLost],
   ...[raceOnOneHold, dueAtOnce],

@@ -1,0 +1,95 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import mysql, { type RowDataPacket } from 'mysql2/promise';
+import { pick } from '../random.ts';
+import { ALL_ROLES, type World } from '../world.ts';
+import { HOLDS_LOST, REDIS_LOSES, type Row, type Stage } from './row.ts';
+
+/** Live holds, so that a rebuild takes long enough to be hit. */
+const HOLDS = 2_500;
+const AT_ONCE = 100;
+const HOLD_TTL_SECONDS = 15;
+const TRIES_MAX = 10;
+/** A rebuild that nobody stopped is through by then. */
+const IS_STOPPED_AFTER_MS = 250;
+/** Afterwards the stopped one gives up by itself, and nothing would be tested. */
+const RESUMED_WITHIN_MS = 1_700;
+
+const LANE = 'hf:{0}:lane';
+
+async function takeHolds({ sale }: Stage): Promise<void> {
+  const { id } = await sale.create('ballast', HOLDS * 2, { hold_ttl_seconds: HOLD_TTL_SECONDS });
+  const items = [{ product_id: id, qty: 1 }];
+  let left = HOLDS;
+  const runner = async () => {
+    while (left > 0) {
+      left -= 1;
+      await sale.ask('ballast', { kind: 'hold', items, buyer: `ballast-${left}` }, 1);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, runner));
+}
+
+async function until(limitMs: number, look: () => Promise<boolean>): Promise<boolean> {
+  const giveUpAt = performance.now() + limitMs;
+  while (performance.now() < giveUpAt) {
+    if (await look()) return true;
+    await pause(1);
+  }
+  return false;
+}
+
+/** MySQL forgets every connection, and with them the locks that they held. */
+async function cutMysqlConnections({ mysql: server }: World): Promise<void> {
+  const connection = await mysql.createConnection({ uri: server.url });
+  try {
+    const [rows] = await connection.query<RowDataPacket[]>('SHOW PROCESSLIST');
+    for (const { Id, User } of rows) {
+      if (User !== 'holdfast' || Id === connection.threadId) continue;
+      await connection.query(`KILL ${Number(Id)}`).catch(() => {});
+    }
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** Whether a rebuild was stopped half-way, overtaken by another one and resumed. */
+async function overtake(stage: Stage): Promise<boolean> {
+  const { world, random } = stage;
+  const { control } = world;
+  const stateIs = (wanted: string) => async () => (await control.hget(LANE, 'state')) === wanted;
+  const serve = pick(random, world.running());
+  await control.flushall();
+  if (!(await until(10_000, stateIs('rebuilding')))) return false;
+  serve.process.signal('SIGSTOP');
+  const stoppedAt = performance.now();
+  try {
+    if (await until(IS_STOPPED_AFTER_MS, stateIs('open'))) return false;
+    await cutMysqlConnections(world);
+    const isOpen = await until(RESUMED_WITHIN_MS, stateIs('open'));
+    return isOpen && performance.now() - stoppedAt < RESUMED_WITHIN_MS;
+  } finally {
+    serve.process.signal('SIGCONT');
+  }
+}
+
+export const rebuilderPaused: Row = {
+  name: 'rebuilder-paused',
+  what: 'a process is stopped in the middle of a rebuild, another one rebuilds, and it is resumed',
+  expected: 'the first one is refused by its epoch',
+  declared: HOLDS_LOST,
+  rules: REDIS_LOSES,
+  world: { processes: [ALL_ROLES, ALL_ROLES] },
+  crowd: true,
+  strike: async (stage) => {
+    await takeHolds(stage);
+    for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
+      const isOvertaken = await overtake(stage);
+      await stage.recovered();
+      if (isOvertaken) {
+        stage.note(`a rebuild was overtaken at the ${tries}. try`);
+        return;
+      }
+    }
+    stage.broken('no rebuild could be stopped half-way: nothing was tested');
+  },
+};
