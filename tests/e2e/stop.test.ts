@@ -86,6 +86,24 @@ test('SIGTERM under load: what was taken is answered, the outbox drained, exit c
   await expectBooksBalance(servers);
 });
 
+test('what came while the writer was busy is drained before the end', async () => {
+  const servers = await privateServers();
+  const { url, process } = await servers.serve();
+  const product = await createProduct(url);
+  servers.freeze('mysql');
+  // The first keeps the writer busy; the last ones wait behind it.
+  for (let count = 0; count < 50; count += 1) {
+    const hold = await call('POST', `${url}/api/holds`, { product_id: product, qty: 1 });
+    expect(hold.status).toBe(201);
+  }
+  const ending = stopped(process, 'SIGTERM');
+  await eventually(() => expect(fetch(url)).rejects.toThrow('fetch failed'));
+  servers.thaw('mysql');
+  expect(await ending).toMatchObject({ code: 0 });
+  expect(await isDrained(servers)).toBe(true);
+  await expectBooksBalance(servers);
+});
+
 test('with both servers hanging SIGTERM ends in a bounded time, and loses nothing', async () => {
   const servers = await privateServers();
   const { url, process } = await servers.serve();

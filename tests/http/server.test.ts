@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -162,3 +162,19 @@ test(
     await closed;
   },
 );
+
+test('a request that comes on a kept connection as the server closes is answered', async () => {
+  const closing = await listen(appOn(engine), { host: HOST, port: 0 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  const get = async () => {
+    const sent = request(`${closing.url}/healthz`, { agent }).end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    await response.toArray();
+    return [response.statusCode, response.headers.connection, sent.reusedSocket];
+  };
+  expect(await get()).toEqual([200, 'keep-alive', false]);
+  const closed = closing.close();
+  expect(await get()).toEqual([200, 'close', true]);
+  await closed;
+});

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import { newCall } from '../../src/domain/ids.ts';
 import { Unavailable } from '../../src/domain/unavailable.ts';
 import { commitsChannel } from '../../src/redis/keys.ts';
@@ -10,7 +10,7 @@ const LANES = 2;
 const publisher = new Redis(inject('redisUrl'), { lazyConnect: true });
 const subscriber = new Redis(inject('redisUrl'), { lazyConnect: true });
 let acks: Acks;
-const checkServers = () => {};
+let checkServers: () => void;
 
 beforeAll(async () => {
   await Promise.all([publisher.connect(), subscriber.connect()]);
@@ -19,6 +19,10 @@ beforeAll(async () => {
 afterAll(() => {
   publisher.disconnect();
   subscriber.disconnect();
+});
+
+beforeEach(() => {
+  checkServers = () => {};
 });
 
 const no = async () => false;
@@ -83,4 +87,30 @@ test('a cancelled waiter is not woken', async () => {
   await publish(0, call);
   marker.cancel();
   await expect(waiter.committed(seconds(0.3), no)).rejects.toThrow('not confirmed');
+});
+
+test('a waiter gives up as soon as a server is known to be away, unless the row decides', async () => {
+  let isAway = false;
+  checkServers = () => {
+    if (isAway) throw new Unavailable('Redis is away');
+  };
+  let looks = 0;
+  const decided = async () => {
+    looks += 1;
+    isAway = looks >= 2;
+    return false;
+  };
+  await expect(acks.register(newCall()).committed(seconds(5), decided)).rejects.toThrow('is away');
+  expect(looks).toBe(2);
+  await acks.register(newCall()).committed(seconds(5), async () => true);
+});
+
+test('a row that cannot be looked at holds nobody up', async () => {
+  checkServers = () => {
+    throw new Unavailable('MySQL is away');
+  };
+  const never = () => new Promise<boolean>(() => {});
+  const startedAt = performance.now();
+  await expect(acks.register(newCall()).committed(seconds(60), never)).rejects.toThrow('is away');
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
 });
