@@ -82,7 +82,8 @@ async function reach(redis: Redis, log: Logger, connect: () => Promise<unknown>)
   });
   await connect().catch((error: Error) => {
     const { host, port } = redis.options;
-    throw new Unavailable(`cannot reach Redis at ${host}:${port}: ${reason || error.message}`);
+    const why = reason || error.message;
+    throw new Unavailable(`cannot use Redis at ${host}:${port} (REDIS_URL): ${why}`);
   });
 }
 

@@ -1,53 +1,62 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { Unreachable } from './cli/connect.ts';
+import { isUnreachable } from './cli/connect.ts';
 import { demoCommand } from './cli/demo.ts';
+import { helpCommand } from './cli/help.ts';
 import { migrateCommand } from './cli/migrate.ts';
+import { say } from './cli/output.ts';
 import { productCommand } from './cli/product.ts';
 import { rebuildCommand } from './cli/rebuild.ts';
 import { serveCommand } from './cli/serve.ts';
 import { UsageError } from './cli/usage.ts';
 import { BadConfig } from './config.ts';
 import { driverError } from './db/client.ts';
-import { Unavailable } from './domain/unavailable.ts';
+import { UnusableSetting } from './embedded/unusable.ts';
+import { TooFewLanes } from './recovery/lanes.ts';
+import { VERSION } from './version.ts';
 
 /** What a shell, cron or CI learns from the exit code. */
 const EXIT = { fine: 0, failed: 1, usage: 2, unreachable: 3 } as const;
+const WRONG_USAGE = [BadConfig, UsageError, UnusableSetting, TooFewLanes];
+
+// Who reads through `head` has read enough.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+}
 
 const program = new Command('holdfast')
   .description('sells scarce stock to a crowd, without overselling a unit or losing a payment')
+  .version(VERSION)
   .addHelpText(
     'after',
-    '\nExit codes: 0 fine, 1 failed or findings, 2 wrong usage or configuration, 3 a server cannot be reached',
+    '\nExit codes: 0 fine, 1 failed, refused or findings, 2 wrong usage or configuration,\n' +
+      '3 a server cannot be reached',
   )
-  .exitOverride()
-  .configureHelp({ showGlobalOptions: true });
+  .addHelpText('afterAll', '\nIn a checkout of Holdfast: npx holdfast <command>')
+  .configureOutput({ outputError: (text) => say(text.trim().replace(/^error: /, '')) })
+  .exitOverride();
 
 const commands = [serveCommand, demoCommand, migrateCommand, productCommand, rebuildCommand];
 for (const command of commands) program.addCommand(command());
+program.addCommand(helpCommand(program));
 
-// exitOverride() of a program does not reach commands that were made apart from it.
-function overrideExits(command: Command): void {
+// Settings of a program do not reach commands that were made apart from it.
+function inheritSettings(command: Command): void {
   for (const child of command.commands) {
-    child.exitOverride();
-    overrideExits(child);
+    child.copyInheritedSettings(command);
+    inheritSettings(child);
   }
 }
-overrideExits(program);
-
-const isUnreachable = (error: unknown): boolean =>
-  error instanceof Unreachable ||
-  error instanceof Unavailable ||
-  /^(ECONN|ENOTFOUND|ETIMEDOUT|EAI_|ER_ACCESS_DENIED|ER_BAD_DB|PROTOCOL_)/.test(
-    driverError(error).code,
-  ) ||
-  /Connection is closed|ECONNREFUSED/.test((error as Error).message);
+inheritSettings(program);
 
 function exitCodeOf(error: unknown): number {
   // Commander has printed its own message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
-  process.stderr.write(`holdfast: ${driverError(error).message || String(error)}\n`);
-  if (error instanceof BadConfig || error instanceof UsageError) return EXIT.usage;
+  say(driverError(error).message || String(error));
+  if (WRONG_USAGE.some((kind) => error instanceof kind)) return EXIT.usage;
   return isUnreachable(error) ? EXIT.unreachable : EXIT.failed;
 }
 

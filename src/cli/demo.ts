@@ -2,22 +2,28 @@ import { randomUUID } from 'node:crypto';
 import { styleText } from 'node:util';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Holdfast } from '../compose.ts';
-import { type Config, readConfig } from '../config.ts';
+import type { Config } from '../config.ts';
 import { type DemoServers, runDemo } from '../demo/run.ts';
 import type { Plan } from '../demo/sale.ts';
 import { tell } from '../demo/tell.ts';
 import { Deadline } from '../domain/deadline.ts';
-import { readServersFile } from '../embedded/registry.ts';
 import { createLogger, type Logger } from '../log.ts';
-import { findServers, Unreachable, withHoldfast } from './connect.ts';
-import { printJson } from './output.ts';
-import { type Closer, closeAll, say, startHoldfast } from './start.ts';
+import {
+  type CommandConfig,
+  readCommandConfig,
+  serversOf,
+  Unreachable,
+  withHoldfast,
+} from './connect.ts';
+import { printJson, say } from './output.ts';
+import { onStopSignal } from './signals.ts';
+import { type Closer, closeAll, startHoldfast } from './start.ts';
 import { UsageError } from './usage.ts';
 
 const LIMIT_MS = 10_000;
 /** Short, so that units come back while somebody looks. */
 const TTLS = { holdTtlMs: 2_000, payTtlMs: 3_000 };
-/** Afterwards nobody can buy what the demo left over. */
+/** Nobody can buy for longer what a demo left over that did not come to its end. */
 const SALE_ENDS_AFTER_MS = 3_600_000;
 const INTERRUPTED = 130;
 
@@ -30,33 +36,30 @@ interface Options {
   json?: boolean;
 }
 
-/** A Holdfast that sells, and a way to put a product into it. */
+/** A Holdfast that sells, and a way past its API. */
 interface Target {
   url: string;
   servers: DemoServers;
-  create: (make: (holdfast: Holdfast) => Promise<number>) => Promise<number>;
+  /** Where it runs, for people. */
+  told: string;
+  use: <T>(work: (holdfast: Holdfast) => Promise<T>) => Promise<T>;
 }
 
-async function running(config: Config, url: string | undefined): Promise<Target | undefined> {
-  const published = config.redisUrl ? undefined : await readServersFile(config.dataDir);
-  const at = url ?? published?.http_url;
-  if (at === undefined) return undefined;
-  const servers = await findServers(config);
-  const healthy = await fetch(new URL('/healthz', at)).catch(() => undefined);
-  if (!healthy?.ok) throw new Unreachable(`no Holdfast answers at ${at}`);
-  say(`selling at the Holdfast that runs at ${at}`);
-  return { url: at, servers, create: (make) => withHoldfast(config, make) };
+async function running(config: CommandConfig, url = config.httpUrl): Promise<Target | undefined> {
+  if (url === undefined) return undefined;
+  const servers = serversOf(config);
+  const healthy = await fetch(new URL('/healthz', url)).catch(() => undefined);
+  if (!healthy?.ok) throw new Unreachable(`no Holdfast answers at ${url}`);
+  const told = `selling at the Holdfast that runs at ${url}`;
+  return { url, servers, told, use: (work) => withHoldfast(config, work) };
 }
 
 async function started(config: Config, log: Logger, closers: Closer[]): Promise<Target> {
-  const { redis_url: redisUrl = config.redisUrl, mysql_url: mysqlUrl = config.mysqlUrl } =
-    (await readServersFile(config.dataDir)) ?? {};
   const roles = ['api', 'writer', 'expiry', 'reconciler'] as const;
-  const own: Config = { ...config, redisUrl, mysqlUrl, roles, host: '127.0.0.1', port: 0 };
+  const own: Config = { ...config, roles, host: '127.0.0.1', port: 0 };
   const { holdfast, servers, url } = await startHoldfast(own, log, closers);
-  if (url === undefined) throw new Error('the API did not start');
-  say(`no Holdfast was running: this process sells at ${url} itself`);
-  return { url, servers, create: (make) => make(holdfast) };
+  const told = `no Holdfast was running: this process sells at ${url} itself`;
+  return { url, servers, told, use: (work) => work(holdfast) };
 }
 
 async function createProduct(
@@ -81,39 +84,49 @@ async function checkShop(url: string, productId: number, name: string): Promise<
   );
 }
 
-async function sell({ url, servers, create }: Target, options: Options): Promise<void> {
+/** What is left over is not for sale to others. */
+async function pauseProduct({ engine }: Holdfast, productId: number): Promise<void> {
+  await engine.admin.change(productId, { status: 'paused' }, new Deadline(LIMIT_MS));
+}
+
+async function sell({ url, servers, told, use }: Target, options: Options): Promise<void> {
   const { buyers, stock, seconds, seed } = options;
+  // Machines read the result; who watches them on a terminal may watch the sale too.
+  const stream = options.json && !process.stderr.isTTY ? undefined : process.stderr;
+  if (stream) say(told);
   const run = randomUUID().slice(0, 8);
   const name = `Demo ${run}`;
-  const productId = await create((holdfast) => createProduct(holdfast, name, stock));
+  const productId = await use((holdfast) => createProduct(holdfast, name, stock));
   await checkShop(url, productId, name);
   const plan: Plan = { url, productId, buyers, stock, seconds, seed, run, ...TTLS };
-  const report = await runDemo(plan, servers, process.stderr);
+  const report = await runDemo(plan, servers, stream);
+  await use((holdfast) => pauseProduct(holdfast, productId));
   if (options.json) printJson(report);
   else {
     const paint = (colour: 'green' | 'red', text: string) =>
       styleText(colour, text, { stream: process.stdout });
     process.stdout.write(tell(report, paint));
   }
+  if (stream) say(`product ${productId} is paused: nobody can buy what is left of it`);
   if (!report.ok) process.exitCode = 1;
 }
 
 async function demo(options: Options): Promise<void> {
-  const config = readConfig(process.env);
+  const config = await readCommandConfig();
   // What the engine logs as usual would tear the picture apart.
   const log = createLogger(process.env.LOG_LEVEL ? config.logLevel : 'warn');
   const closers: Closer[] = [];
-  const stop = () => {
-    process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
-    void closeAll(closers, log).then(() => process.exit(INTERRUPTED));
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  const listenNoLonger = onStopSignal(async (signal) => {
+    await closeAll(closers, log);
+    say(`${signal}: the sale was left, and no audit was made`);
+    process.exit(INTERRUPTED);
+  });
   try {
     const target = (await running(config, options.url)) ?? (await started(config, log, closers));
     await sell(target, options);
   } finally {
     await closeAll(closers, log);
-    process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop);
+    listenNoLonger();
   }
 }
 
@@ -129,20 +142,28 @@ function webUrl(text: string): string {
 }
 
 const HELP = `
-Buyers storm the shop over HTTP. Some abandon their hold, give it back, are refused by their bank,
-pay late, or never; payment events come twice, too late, and before their order; requests are
-repeated with the same Idempotency-Key. Units come back after ${TTLS.holdTtlMs / 1_000} s (holds) and ${TTLS.payTtlMs / 1_000} s (orders), and
-refused buyers with them. Then both stores are audited past the engine.
+Buyers storm the shop over HTTP. Some abandon their hold, give it back, are refused by their
+bank, pay late, or never; payment events come twice, too late, and before their order; requests
+are repeated with the same Idempotency-Key. Units come back after ${TTLS.holdTtlMs / 1_000} s (holds) and ${TTLS.payTtlMs / 1_000} s
+(orders), and refused buyers with them. Then both stores are audited past the engine.
 
-It sells a product of its own at the Holdfast that runs in DATA_DIR, or at --url; where none runs,
-it starts one in this process, on the servers of REDIS_URL and MYSQL_URL or on private ones.
+It sells a product of its own at the Holdfast that runs in DATA_DIR, or at --url; where none
+runs, it starts one in this process, on the servers of REDIS_URL and MYSQL_URL or on private
+ones. At the end the product is paused.
 
-Exit codes: 0 the books balance, 1 the audit has failed, 2 wrong usage, 3 a server cannot be reached
+The JSON: ok; findings, a line for each thing that is wrong; oversold, drift, lost, doubled and
+unfinished, all 0 when ok; sold, in units; books, the same stock by four accounts, in units.
+Everything else counts holds, orders, payment events, requests or buyers: holds, orders and
+payment_events by what became of them; refused buyers left without a unit, unserved ones without
+an answer; holds_per_second, p50_ms and p99_ms are those of hold requests.
+
+Exit codes: 0 the books balance, 1 the audit has failed, 2 wrong usage, 3 a server cannot be
+reached, 130 interrupted
 
 Examples:
   $ holdfast demo
   $ holdfast demo --buyers 50000 --seconds 20
-  $ holdfast demo --buyers 200 --stock 20 --seconds 3 --seed 7   # the same buyers each time
+  $ holdfast demo --buyers 200 --stock 20 --seed 7   # the same buyers each time
   $ holdfast demo --json | jq '{sold, oversold, drift}'
   $ REDIS_URL=redis://cache:6379 MYSQL_URL=mysql://user:secret@db/shop \\
       holdfast demo --url http://api:3000`;

@@ -1,7 +1,5 @@
 import { Command } from 'commander';
-import { readConfig } from '../config.ts';
-import { migrateDatabase } from '../db/migrate.ts';
-import { findServers } from './connect.ts';
+import { migrated, readCommandConfig, serversOf } from './connect.ts';
 import { printJson } from './output.ts';
 
 export const migrateCommand = (): Command =>
@@ -10,12 +8,15 @@ export const migrateCommand = (): Command =>
     .option('--json', 'print {"migrations": N}')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ holdfast migrate\n  $ MYSQL_URL=mysql://user:secret@db:3306/shop REDIS_URL=redis://cache:6379 holdfast migrate',
+      `
+Examples:
+  $ holdfast migrate
+  $ MYSQL_URL=mysql://user:secret@db:3306/shop REDIS_URL=redis://cache:6379 \\
+      holdfast migrate`,
     )
     .action(async ({ json }: { json?: boolean }) => {
-      const { mysqlUrl } = await findServers(readConfig(process.env));
-      const migrations = await migrateDatabase(mysqlUrl);
+      const migrations = await migrated(serversOf(await readCommandConfig()));
       if (json) printJson({ migrations });
       else if (migrations === 0) process.stdout.write('The tables are up to date.\n');
-      else process.stdout.write(`${migrations} migration(s) applied.\n`);
+      else process.stdout.write(`Migrations applied: ${migrations}.\n`);
     });

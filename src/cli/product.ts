@@ -1,11 +1,10 @@
 import { Command, Option } from 'commander';
-import { readConfig } from '../config.ts';
 import { Deadline } from '../domain/deadline.ts';
 import type { Product } from '../domain/product.ts';
 import { adminProductJson } from '../http/product-answer.ts';
 import { newProductRequest, stockRequest } from '../http/product-request.ts';
-import { withHoldfast } from './connect.ts';
-import { printJson, printTable } from './output.ts';
+import { readCommandConfig, withHoldfast } from './connect.ts';
+import { printFields, printJson, printTable } from './output.ts';
 import { UsageError } from './usage.ts';
 
 const LIMIT_MS = 10_000;
@@ -17,13 +16,14 @@ type Parsed<T> =
   | { success: true; data: T }
   | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } };
 
-// The same checks as over HTTP; a field `max_per_hold` is the option `--max-per-hold`.
+// The same checks as over HTTP; a field `max_per_hold` is the option `--max-per-hold`, and `delta` is
+// an argument.
 function checked<T>(parsed: Parsed<T>): T {
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map(({ path, message }) => {
     const field = String(path[0] ?? '');
     const option = field === 'total_stock' ? 'stock' : field.replaceAll('_', '-');
-    return `--${option} ${message}`;
+    return field === 'delta' ? `<delta> ${message}` : `--${option} ${message}`;
   });
   throw new UsageError(lines.join('\n'));
 }
@@ -36,23 +36,45 @@ function parseId(text: string): number {
   return id;
 }
 
-const noSuchProduct = (id: number) => new UsageError(`there is no product ${id}; see product list`);
+const noSuchProduct = (id: number) => new Error(`there is no product ${id}; see product list`);
 
-function print(products: Product[], nowMs: number, json: boolean | undefined): void {
-  const [only] = products;
-  if (json) {
-    printJson(adminProductJson(only as Product, nowMs));
-    return;
-  }
-  printProducts(products, nowMs);
+function print(product: Product, nowMs: number, json: boolean | undefined): void {
+  const shown = adminProductJson(product, nowMs);
+  if (json) printJson(shown);
+  else printFields(fieldsOf(shown));
 }
 
+function fieldsOf(shown: ReturnType<typeof adminProductJson>): Record<string, string | number> {
+  return {
+    id: shown.id,
+    name: shown.name,
+    price: `${shown.price} ${shown.currency}`,
+    status: shown.status,
+    'total stock': shown.total_stock,
+    available: shown.available_stock,
+    held: shown.held,
+    pending: shown.pending,
+    sold: shown.sold,
+    'sale starts': shown.starts_at ?? 'any time',
+    'sale ends': shown.ends_at ?? 'never',
+    'most per hold': shown.max_per_hold ?? 'no limit',
+    'most per buyer': shown.max_per_buyer ?? 'no limit',
+    'a hold lasts': `${shown.hold_ttl_seconds} s`,
+    'an order awaits payment': `${shown.pay_ttl_seconds} s`,
+    lane: shown.lane,
+  };
+}
+
+// Fits into 80 columns: what is longer is in `product show`.
+const NAME_MAX = 18;
+
 function printProducts(products: Product[], nowMs: number): void {
-  const head = ['id', 'name', 'price', 'status', 'total', 'available', 'held', 'pending', 'sold'];
+  const head = ['id', 'name', 'price', 'status', 'available', 'held', 'pending', 'sold'];
   const rows = products.map((product) => {
     const { price, currency, status } = adminProductJson(product, nowMs);
-    const { id, name, total, available, held, pending, sold } = product;
-    return [id, name, `${price} ${currency}`, status, total, available, held, pending, sold];
+    const { id, name, available, held, pending, sold } = product;
+    const short = name.length > NAME_MAX ? `${name.slice(0, NAME_MAX - 1)}…` : name;
+    return [id, short, `${price} ${currency}`, status, available, held, pending, sold];
   });
   printTable(head, rows);
 }
@@ -76,7 +98,7 @@ interface CreateOptions extends Json {
 const number = (text: string | undefined) => (text === undefined ? undefined : Number(text));
 
 async function create({ json, ...options }: CreateOptions): Promise<void> {
-  const config = readConfig(process.env);
+  const config = await readCommandConfig();
   const request = {
     name: options.name,
     price: options.price,
@@ -93,26 +115,26 @@ async function create({ json, ...options }: CreateOptions): Promise<void> {
   const product = checked(newProductRequest(config.lanes).safeParse(request));
   await withHoldfast(config, async ({ engine }) => {
     const made = await engine.admin.create(product, new Deadline(LIMIT_MS));
-    print([made], engine.nowMs(), json);
+    print(made, engine.nowMs(), json);
   });
 }
 
 async function list({ json }: Json): Promise<void> {
-  await withHoldfast(readConfig(process.env), async ({ engine }) => {
+  await withHoldfast(await readCommandConfig(), async ({ engine }) => {
     const products = await engine.listProducts(new Deadline(LIMIT_MS));
     const nowMs = engine.nowMs();
     if (json) printJson({ products: products.map((product) => adminProductJson(product, nowMs)) });
     else if (products.length > 0) printProducts(products, nowMs);
-    else process.stdout.write('There is no product yet; see holdfast product create --help\n');
+    else process.stdout.write('There is no product yet: npx holdfast product create --help\n');
   });
 }
 
 async function show(text: string, { json }: Json): Promise<void> {
   const id = parseId(text);
-  await withHoldfast(readConfig(process.env), async ({ engine }) => {
+  await withHoldfast(await readCommandConfig(), async ({ engine }) => {
     const product = await engine.readProduct(id, new Deadline(LIMIT_MS));
     if (!product) throw noSuchProduct(id);
-    print([product], engine.nowMs(), json);
+    print(product, engine.nowMs(), json);
   });
 }
 
@@ -124,30 +146,30 @@ async function restock(
   const id = parseId(text);
   const request = { delta: Number(delta), key: key ?? `cli-${Date.now()}-${process.pid}` };
   const adjustment = checked(stockRequest.safeParse(request));
-  await withHoldfast(readConfig(process.env), async ({ engine }) => {
+  await withHoldfast(await readCommandConfig(), async ({ engine }) => {
     const deadline = new Deadline(LIMIT_MS);
     const outcome = await engine.admin.adjustStock(id, adjustment.delta, adjustment.key, deadline);
     switch (outcome.status) {
       case 'product_not_found':
         throw noSuchProduct(id);
       case 'adjustment_mismatch':
-        throw new UsageError(`--key ${adjustment.key} was used with another delta before`);
+        throw new Error(`--key ${adjustment.key} was used with another delta before`);
       case 'insufficient_available':
-        throw new UsageError(
-          `only ${outcome.available} unit(s) are available to take away; the rest is held or sold`,
+        throw new Error(
+          `units available to take away: ${outcome.available}; the others are held, pending or sold`,
         );
       case 'adjusted':
-        print([outcome.product], engine.nowMs(), json);
+        print(outcome.product, engine.nowMs(), json);
     }
   });
 }
 
 async function setStatus(text: string, status: 'active' | 'paused', { json }: Json) {
   const id = parseId(text);
-  await withHoldfast(readConfig(process.env), async ({ engine }) => {
+  await withHoldfast(await readCommandConfig(), async ({ engine }) => {
     const product = await engine.admin.change(id, { status }, new Deadline(LIMIT_MS));
     if (!product) throw noSuchProduct(id);
-    print([product], engine.nowMs(), json);
+    print(product, engine.nowMs(), json);
   });
 }
 
@@ -168,7 +190,7 @@ function createCommand(): Command {
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nExample:\n  $ holdfast product create --name "Aurora lamp" --price 129.00 --stock 500 --max-per-buyer 2',
+      '\nExample:\n  $ holdfast product create --name "Aurora lamp" --price 129.00 --stock 500',
     )
     .action(create);
 }
@@ -176,8 +198,8 @@ function createCommand(): Command {
 /** `holdfast product ...`: what is sold. */
 export function productCommand(): Command {
   const restockHelp =
-    '\nExamples:\n  $ holdfast product restock 1 50\n  $ holdfast product restock 1 -- -20\n' +
-    '  $ holdfast product restock 1 50 --key delivery-4711   # a repeat has no second effect';
+    '\nExamples:\n  $ holdfast product restock 1 50\n  $ holdfast product restock 1 -20\n' +
+    '  $ holdfast product restock 1 50 --key delivery-4711   # a repeat has no effect';
   return new Command('product')
     .description('make, see and steer what is sold')
     .addCommand(createCommand())

@@ -1,10 +1,8 @@
 import { Command } from 'commander';
-import { readConfig } from '../config.ts';
 import type { RebuildFinding } from '../db/schema.ts';
 import type { Rebuilt } from '../recovery/rebuild.ts';
-import { withHoldfast } from './connect.ts';
-import { printJson, printTable } from './output.ts';
-import { say } from './start.ts';
+import { readCommandConfig, withHoldfast } from './connect.ts';
+import { printJson, printTable, say } from './output.ts';
 import { UsageError } from './usage.ts';
 
 interface RebuildOptions {
@@ -17,7 +15,8 @@ function lanesOf(text: string | undefined, count: number): number[] {
   if (text === undefined) return Array.from({ length: count }, (_, lane) => lane);
   const lane = Number(text);
   if (Number.isInteger(lane) && lane >= 0 && lane < count) return [lane];
-  throw new UsageError(`--lane must be a whole number from 0 to ${count - 1} (LANES is ${count})`);
+  const expected = count === 1 ? '0' : `a whole number from 0 to ${count - 1}`;
+  throw new UsageError(`--lane must be ${expected}: LANES is ${count}`);
 }
 
 function tell(finding: RebuildFinding): string {
@@ -44,7 +43,7 @@ function print(rebuilt: Rebuilt[]): void {
 }
 
 async function rebuild({ lane, acceptMysql = false, json }: RebuildOptions): Promise<void> {
-  const config = readConfig(process.env);
+  const config = await readCommandConfig();
   const chosen = lanesOf(lane, config.lanes);
   const rebuilt: Rebuilt[] = [];
   await withHoldfast(config, async ({ lanes }) => {
@@ -67,9 +66,10 @@ export const rebuildCommand = (): Command =>
     .addHelpText(
       'after',
       `
-Rarely needed: a running Holdfast rebuilds a lane by itself when Redis has lost data. It leaves a lane
-closed, and the log says why, when MySQL is the one that lost entries: first look for the right MySQL.
-Every rebuild is kept in the table rebuilds. Exit code 1: rows did not add up and were corrected.
+Rarely needed: a running Holdfast rebuilds a lane by itself when Redis has lost data. It leaves a
+lane closed, and the log says why, when MySQL is the one that lost entries: first look for the
+right MySQL. Every rebuild is kept in the table rebuilds. Exit code 1: rows did not add up and were
+corrected.
 
 Examples:
   $ holdfast rebuild

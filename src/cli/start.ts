@@ -1,21 +1,16 @@
 import { compose, type Holdfast } from '../compose.ts';
-import type { Config } from '../config.ts';
-import { migrateDatabase } from '../db/migrate.ts';
+import { BadConfig, type Config } from '../config.ts';
 import { Deadline } from '../domain/deadline.ts';
 import { startEmbeddedServers } from '../embedded/servers.ts';
 import { createApp, createHealthApp } from '../http/app.ts';
-import { listen } from '../http/server.ts';
+import { type Listening, listen } from '../http/server.ts';
 import type { Logger } from '../log.ts';
-import type { ServerUrls } from './connect.ts';
+import { migrated, type ServerUrls } from './connect.ts';
+import { say } from './output.ts';
 
 const SAMPLE_LIMIT_MS = 10_000;
 
 export type Closer = () => Promise<unknown>;
-
-/** A line for people beside the command's own output. */
-export const say = (line: string): void => {
-  process.stderr.write(`${line}\n`);
-};
 
 /** What `startHoldfast` has started. */
 export interface Started {
@@ -56,6 +51,16 @@ function appOf({ engine, inbox, ready }: Holdfast, config: Config, log: Logger) 
   return createApp({ engine, payments: inbox, ready, adminToken, log, lanes });
 }
 
+async function listenAs(app: ReturnType<typeof appOf>, config: Config): Promise<Listening> {
+  return listen(app, config).catch((error: Error) => {
+    const { code } = (error.cause ?? {}) as { code?: string };
+    if (!/^(EADDRNOTAVAIL|ENOTFOUND|EAI_)/.test(code ?? '')) throw error;
+    throw new BadConfig(
+      `HOST "${config.host}" is not valid: expected an address of this machine, such as 127.0.0.1`,
+    );
+  });
+}
+
 /**
  * Starts the servers that the configuration does not name, brings the tables up to date, and runs
  * the configured roles in this process. What it starts is added to `closers` at once, so that a
@@ -67,12 +72,12 @@ export async function startHoldfast(
   closers: Closer[],
 ): Promise<Started> {
   const servers = await startServers(config, log, closers);
-  const migrations = await migrateDatabase(servers.mysqlUrl);
+  const migrations = await migrated(servers);
   if (migrations > 0) log.info({ migrations }, 'tables brought up to date');
   const holdfast = await compose({ config, ...servers, log });
   closers.push(holdfast.close);
   if (!config.redisUrl) await makeSample(holdfast);
-  const server = await listen(appOf(holdfast, config, log), config);
+  const server = await listenAs(appOf(holdfast, config, log), config);
   closers.push(server.close);
   return { holdfast, servers, url: server.url };
 }

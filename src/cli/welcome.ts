@@ -1,7 +1,9 @@
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Config, Role } from '../config.ts';
+import { isExecutable } from '../embedded/programs.ts';
 import type { ServerUrls } from './connect.ts';
 
+const CURL = "curl -sSw '\\n'";
 const JSON_HEADER = "-H 'content-type: application/json'";
 
 // The four calls from product to paid order. Each prints its answer and remembers the id in it.
@@ -12,31 +14,45 @@ function tour(url: string, productId: number): string[] {
   const event =
     '"{\\"order_id\\":\\"$ORDER\\",\\"reference\\":\\"pay-$ORDER\\",\\"status\\":\\"success\\"}"';
   return [
-    `curl -s ${url}/api/products/${productId}`,
-    `HOLD=$(curl -s ${url}/api/holds ${JSON_HEADER} -d '${hold}' ${keep('hold')})`,
-    `ORDER=$(curl -s ${url}/api/orders ${JSON_HEADER} -d "{\\"hold_id\\":\\"$HOLD\\"}" ${keep('order')})`,
-    `curl -s ${url}/api/payments/webhook ${JSON_HEADER} -d ${event}`,
+    `${CURL} ${url}/api/products/${productId}`,
+    `HOLD=$(${CURL} ${url}/api/holds ${JSON_HEADER} -d '${hold}' ${keep('hold')})`,
+    `ORDER=$(${CURL} ${url}/api/orders ${JSON_HEADER} -d "{\\"hold_id\\":\\"$HOLD\\"}" ${keep('order')})`,
+    `${CURL} ${url}/api/payments/webhook ${JSON_HEADER} -d ${event}`,
   ];
 }
 
+// A line to paste where a client is installed; else what any client asks for.
+async function rowsHint(mysqlUrl: string): Promise<string> {
+  const { hostname, port, username, password, pathname } = new URL(mysqlUrl);
+  const database = pathname.slice(1);
+  for (const client of ['mysql', 'mariadb']) {
+    for (const folder of (process.env.PATH ?? '').split(':')) {
+      if (!(await isExecutable(join(folder, client)))) continue;
+      return `See the rows: ${client} -h ${hostname} -P ${port} -u ${username} -p${password} ${database}`;
+    }
+  }
+  return `The rows are in MySQL: ${hostname}:${port}, user ${username}, password ${password}, database ${database}`;
+}
+
 /** What a newcomer reads when everything is up. */
-export function welcome(
+export async function welcome(
   url: string,
   productId: number | undefined,
   config: Config,
   { mysqlUrl }: ServerUrls,
-): string {
+): Promise<string> {
   const lines = ['', `Holdfast is ready at ${url}  (OpenAPI: ${url}/openapi.json)`, ''];
   if (productId === undefined) {
-    lines.push('There is no product yet: holdfast product create --help', '');
+    lines.push('There is no product yet: npx holdfast product create --help', '');
   } else {
-    lines.push('Buy something, line by line:', '', ...tour(url, productId), '');
+    lines.push(
+      'Buy something, line by line, in another terminal:',
+      '',
+      ...tour(url, productId),
+      '',
+    );
   }
-  if (!config.redisUrl) {
-    const { hostname, port, username, password, pathname } = new URL(mysqlUrl);
-    const client = `mysql -h ${hostname} -P ${port} -u ${username} -p${password} ${pathname.slice(1)}`;
-    lines.push(`See the rows:  ${client}`, `The data stays in ${resolve(config.dataDir)}`);
-  }
+  if (!config.redisUrl) lines.push(await rowsHint(mysqlUrl));
   if (config.adminToken === undefined) {
     lines.push('The admin API is off; switch it on with ADMIN_TOKEN=...');
   }

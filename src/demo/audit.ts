@@ -17,7 +17,9 @@ export interface Audit {
   /** Holds that did not become orders, by their last state. */
   holds: Record<'granted' | 'ordered' | 'released' | 'expired', number>;
   /** Payment events, by what became of them. */
-  receipts: Record<'applied' | 'ignored' | 'refundDue' | 'open', number>;
+  receipts: Record<'paid' | 'failed' | 'ignored' | 'refundDue' | 'open', number>;
+  /** Orders with an event whose money is to go back. */
+  ordersToRefund: number;
   /** Units given away above the total, by the account that says most. */
   oversold: number;
   /** Units by which the accounts of the same stock differ. */
@@ -69,7 +71,7 @@ export function oversoldOf(books: Books, total: number, findings: string[]): num
   const above = ({ held, pending, sold, available }: Counters) =>
     Math.max(held + pending + sold - total, -available, 0);
   const oversold = Math.max(above(books.redis), above(books.stock), above(books.rows));
-  if (oversold > 0) findings.push(`${oversold} unit(s) more than ${total} were given away`);
+  if (oversold > 0) findings.push(`units given away above ${total}: ${oversold}`);
   return oversold;
 }
 
@@ -88,7 +90,7 @@ function compare<T>(
     const examples = lost
       .slice(0, EXAMPLES)
       .map(([id]) => `${id} is ${found.get(id) ?? 'missing'}`);
-    findings.push(`${lost.length} acknowledged ${what} lost or changed: ${examples.join(', ')}`);
+    findings.push(`acknowledged ${what} lost or changed: ${lost.length} (${examples.join(', ')})`);
   }
   return lost.length;
 }
@@ -110,10 +112,10 @@ async function countLost(stores: Stores, ledger: Ledger, findings: string[]): Pr
   const holdRows = await states('holds', [...holds.keys()]);
   const orderRows = await states('orders', [...orders.keys()]);
   return (
-    compare('hold(s)', holds, holdRows, (was, is) => was === 'held' || was === is, findings) +
-    compare('order(s)', orders, orderRows, (was, is) => was === 'pending' || was === is, findings) +
+    compare('holds', holds, holdRows, (was, is) => was === 'held' || was === is, findings) +
+    compare('orders', orders, orderRows, (was, is) => was === 'pending' || was === is, findings) +
     compare(
-      'payment(s)',
+      'payments',
       receipts,
       new Map(receiptRows),
       ({ orderId, outcome }, is) => is === `${outcome} for ${orderId}`,
@@ -127,20 +129,20 @@ async function countDoubled(stores: Stores, plan: Plan, findings: string[]): Pro
   const count = async (text: string, values: unknown[], finding: string) => {
     const [row] = await stores.sql(`SELECT COUNT(*) AS count FROM (${text}) AS wrong`, values);
     const found = Number(row?.count ?? 0);
-    if (found > 0) findings.push(`${found} ${finding}`);
+    if (found > 0) findings.push(`${finding}: ${found}`);
     return found;
   };
   const twoHolds = await count(
     `SELECT h.idempotency_key FROM hold_items i JOIN holds h ON h.id = i.hold_id
       WHERE i.product_id = ? GROUP BY h.idempotency_key HAVING COUNT(*) > 1`,
     [plan.productId],
-    'Idempotency-Key(s) with two holds',
+    'Idempotency-Keys with two holds',
   );
   const paidTwice = await count(
     `SELECT order_id FROM payment_events WHERE reference LIKE ? AND status = 'success'
       AND outcome = 'applied' GROUP BY order_id HAVING COUNT(*) > 1`,
     [`demo-${plan.run}-%`],
-    'order(s) paid by two events',
+    'orders paid by two events',
   );
   const unpaid = await count(
     `SELECT o.id FROM orders o JOIN hold_items i ON i.hold_id = o.hold_id
@@ -148,22 +150,29 @@ async function countDoubled(stores: Stores, plan: Plan, findings: string[]): Pro
         SELECT 1 FROM payment_events e
         WHERE e.reference = o.reference AND e.status = 'success' AND e.outcome = 'applied')`,
     [plan.productId],
-    'order(s) paid by no event',
+    'orders paid by no event',
   );
   return twoHolds + paidTwice + unpaid;
 }
 
-async function receiptsOf(stores: Stores, run: string): Promise<Audit['receipts']> {
+async function receiptsOf(
+  stores: Stores,
+  run: string,
+): Promise<Pick<Audit, 'receipts' | 'ordersToRefund'>> {
   // Open ones whose order was never made keep waiting for it, which is right.
   const rows = await stores.sql(
-    `SELECT COALESCE(outcome, 'open') AS outcome, COUNT(*) AS count FROM payment_events
-      WHERE reference LIKE ? GROUP BY COALESCE(outcome, 'open')`,
+    `SELECT CASE WHEN outcome = 'applied' THEN status ELSE COALESCE(outcome, 'open') END AS became,
+        COUNT(*) AS count, COUNT(DISTINCT order_id) AS orders FROM payment_events
+      WHERE reference LIKE ? GROUP BY became`,
     [`demo-${run}-%`],
   );
-  const counts = new Map(rows.map((row) => [String(row.outcome), Number(row.count)]));
-  const of = (outcome: string) => counts.get(outcome) ?? 0;
-  const [applied, ignored] = [of('applied'), of('ignored')];
-  return { applied, ignored, refundDue: of('refund_due'), open: of('open') };
+  const of = (became: string, figure = 'count') =>
+    Number(rows.find((row) => row.became === became)?.[figure] ?? 0);
+  const [paid, failed, ignored] = [of('success'), of('failed'), of('ignored')];
+  return {
+    receipts: { paid, failed, ignored, refundDue: of('refund_due'), open: of('open') },
+    ordersToRefund: of('refund_due', 'orders'),
+  };
 }
 
 /** What did not end: holds, orders, and payments that nothing was decided about. */
@@ -175,14 +184,14 @@ async function countUnfinished(
 ): Promise<number> {
   const live = reservations.filter((it) => it.holdState === 'held' || it.orderState === 'pending');
   const unfinished = live.reduce((sum, it) => sum + it.count, 0);
-  if (unfinished > 0) findings.push(`${unfinished} hold(s) and order(s) did not end`);
+  if (unfinished > 0) findings.push(`holds and orders that did not end: ${unfinished}`);
   const [row] = await stores.sql(
     `SELECT COUNT(*) AS count FROM payment_events e JOIN orders o ON o.id = e.order_id
       WHERE e.reference LIKE ? AND e.outcome IS NULL`,
     [`demo-${run}-%`],
   );
   const undecided = Number(row?.count ?? 0);
-  if (undecided > 0) findings.push(`${undecided} payment(s) of an order have no outcome`);
+  if (undecided > 0) findings.push(`payments of an order without an outcome: ${undecided}`);
   return unfinished + undecided;
 }
 
@@ -219,7 +228,7 @@ export async function audit(stores: Stores, plan: Plan, ledger: Ledger): Promise
   const found = {
     sold: books.rows.sold,
     ...statesOf(reservations),
-    receipts: await receiptsOf(stores, plan.run),
+    ...(await receiptsOf(stores, plan.run)),
     oversold: oversoldOf(books, plan.stock, findings),
     drift: driftOf(books, findings),
     lost: await countLost(stores, ledger, findings),

@@ -36,7 +36,7 @@ export function barOf(shelf: Shelf, width: number, paint: Paint): string {
 
 /** Requests of the last second, from samples of their number. */
 class Rate {
-  readonly #samples: { at: number; count: number }[] = [];
+  readonly #samples = [{ at: performance.now(), count: 0 }];
 
   perSecond(requests: number): number {
     const at = performance.now();

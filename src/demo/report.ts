@@ -46,9 +46,12 @@ export function reportOf(sale: Sale, seconds: number, audit: Audit) {
       refund_due: orders.refundDue,
     },
     payment_events: {
-      applied: receipts.applied,
+      applied: receipts.paid + receipts.failed,
+      applied_paid: receipts.paid,
+      applied_failed: receipts.failed,
       ignored: receipts.ignored,
       refund_due: receipts.refundDue,
+      refund_due_orders: audit.ordersToRefund,
       without_order: receipts.open,
     },
     sold_out_answers: ledger.refusalCount,

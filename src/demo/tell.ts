@@ -6,41 +6,37 @@ const count = (value: number): string => value.toLocaleString('en-US');
 
 function storyOf(report: Report): [string, number, string][] {
   const { holds, orders, payment_events: events } = report;
-  const decided = events.applied + events.ignored + events.refund_due;
-  const speed = `${count(report.holds_per_second)} a second in the rush`;
-  const cancelled = `${count(orders.cancelled)} cancelled, ${count(orders.expired)} expired`;
   return [
     [
       'hold requests',
       report.hold_requests,
-      `${speed}; p50 ${report.p50_ms} ms, p99 ${report.p99_ms} ms`,
+      `half within ${report.p50_ms} ms, 99% within ${report.p99_ms} ms`,
     ],
+    ['  a second', report.holds_per_second, 'until every buyer had a first answer'],
     [
-      '  sold out',
+      'sold out answers',
       report.sold_out_answers,
-      `answers; ${count(report.refused)} buyers left without a unit`,
+      `${count(report.refused)} buyers left without a unit`,
     ],
     [
-      '  granted',
+      'holds',
       holds.granted,
       `${count(holds.ordered)} ordered, ${count(holds.expired)} expired, ${count(holds.released)} released`,
     ],
     [
       'orders',
       holds.ordered,
-      `${count(orders.paid)} paid, ${cancelled}, ${count(orders.refund_due)} refund due`,
+      `${count(orders.paid)} paid, ${count(orders.cancelled)} cancelled, ${count(orders.expired)} expired, ${count(orders.refund_due)} to refund`,
     ],
     [
       'payment events',
-      decided,
-      `${count(events.applied)} applied, ${count(events.ignored)} ignored, ${count(events.refund_due)} refund due`,
+      events.applied + events.ignored + events.refund_due,
+      `${count(events.applied)} applied (${count(events.applied_paid)} paid, ${count(events.applied_failed)} failed), ${count(events.ignored)} ignored`,
     ],
-    [
-      '  out of order',
-      report.early_events + report.late_events,
-      `${count(report.early_events)} before their order, ${count(report.late_events)} after its payment window`,
-    ],
-    ['repeats', report.repeats, 'with the same Idempotency-Key or payment reference'],
+    ['  to refund', events.refund_due, `on ${count(events.refund_due_orders)} orders`],
+    ['  early', report.early_events, 'before their order'],
+    ['  late', report.late_events, 'after their window; honoured if units are left'],
+    ['repeats', report.repeats, 'same Idempotency-Key or payment reference'],
     [
       'unknown answers',
       report.unknown_answers,
@@ -76,10 +72,16 @@ function booksTable({ redis, stock, rows }: Report['books']): string {
   return table.toString();
 }
 
+function leftOver({ stock, sold, refused }: Report): string[] {
+  if (sold >= stock) return [];
+  const how = refused > 0 ? 'came back after the last buyer had left' : 'found no buyer';
+  return [`Units that ${how}: ${count(stock - sold)}`];
+}
+
 const CHECKS = {
   oversold: 'units given away above the total',
   drift: 'units by which these accounts differ',
-  lost: 'acknowledged holds, orders and payments that MySQL does not have as told',
+  lost: 'acknowledged, but missing or different in MySQL',
   doubled: 'keys with two holds, orders with two payments or none',
   unfinished: 'holds, orders and payments that never ended',
 } as const;
@@ -99,8 +101,9 @@ export function tell(
   return [
     `${count(buyers)} buyers, ${sold} in ${seconds} s (product ${product}, seed ${seed})`,
     storyTable(report),
+    ...leftOver(report),
     '',
-    'The audit, read from Redis and MySQL past the engine, after the last unit came to rest:',
+    'The audit, read from Redis and MySQL past the engine, with every unit at rest:',
     booksTable(report.books),
     ...checks,
     ...report.findings.map((finding) => paint('red', `  ${finding}`)),

@@ -37,7 +37,7 @@ export async function lockDataDir(
   const giveUpAtMs = Date.now() + CREATION_MS_MAX;
   while (!(await create(path, own))) {
     const holder = await read(path);
-    if (holder && isAlive(holder.owner)) throw inUse(dataDir, holder.owner.pid);
+    if (holder && isAlive(holder.owner)) throw await inUse(dataDir, holder.owner.pid);
     if (!holder && Date.now() < giveUpAtMs) {
       // Created a moment ago and not written yet, or removed between the two calls.
       await sleep(POLL_MS);
@@ -49,7 +49,7 @@ export async function lockDataDir(
   const published = await readServersFile(dataDir);
   if (published) {
     await lock.release();
-    throw inUse(dataDir, published.pid);
+    throw await inUse(dataDir, published.pid);
   }
   await waitForEnd(own.servers, say);
   return lock;
@@ -68,9 +68,12 @@ function lockOf(path: string, own: Holder): DataDirLock {
   };
 }
 
-function inUse(dataDir: string, pid: number): Error {
+async function inUse(dataDir: string, pid: number): Promise<Error> {
+  const url = (await readServersFile(dataDir))?.http_url;
+  const where = url === undefined ? '' : ` (${url})`;
   return new Error(
-    `DATA_DIR ${dataDir} is in use by process ${pid}; stop it, or set DATA_DIR to another folder`,
+    `DATA_DIR ${dataDir} is in use by process ${pid}${where}; stop it, or set DATA_DIR to ` +
+      'another folder',
   );
 }
 

@@ -8,6 +8,7 @@ import {
 import type { PackageSource } from './debian.ts';
 import { unusableDocker } from './docker-probe.ts';
 import { inspectProgram, isConfined, isExecutable, type Program } from './programs.ts';
+import { UnusableSetting } from './unusable.ts';
 
 export type Found = { kind: 'program'; program: Program } | { kind: 'docker'; image: string };
 
@@ -54,9 +55,11 @@ async function named(
   { variable, path }: { variable: string; path: string },
 ): Promise<Program> {
   const problem = `${variable}=${path}`;
-  if (!(await isExecutable(path))) throw new Error(`${problem} is missing or not executable`);
+  if (!(await isExecutable(path))) {
+    throw new UnusableSetting(`${problem} is missing or not executable`);
+  }
   return inspectProgram(server, path).catch((error: unknown) => {
-    throw new Error(`${problem} does not work: ${messageOf(error)}`);
+    throw new UnusableSetting(`${problem} does not work: ${messageOf(error)}`);
   });
 }
 

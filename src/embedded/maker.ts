@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { compareVersions, type Flavour } from './programs.ts';
+import { UnusableSetting } from './unusable.ts';
 
 /** Written last, so in a folder that has it the initialisation came to its end. */
 const MARKER = 'flavour';
@@ -28,7 +29,7 @@ export async function readMaker(folder: string): Promise<Maker | undefined> {
 export function refuseForeignData(folder: string, maker: Maker, server: Maker): void {
   const isNewer = compareVersions(seriesOf(maker), seriesOf(server)) > 0;
   if (maker.flavour === server.flavour && !isNewer) return;
-  throw new Error(
+  throw new UnusableSetting(
     `${folder} was made by ${maker.flavour} ${maker.version}, and the server found is ` +
       `${server.flavour} ${server.version}: set DATA_DIR to another folder, or delete ` +
       `${dirname(folder)}`,

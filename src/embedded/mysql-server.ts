@@ -35,7 +35,7 @@ export async function startMysql(context: ServerContext, program: Program): Prom
   const name = `${program.flavour} ${program.version}`;
   const args = await firstArguments(program, context.dataDir);
   await prepareMysqlFolder(context, program, async (folder) => {
-    context.say(`preparing ${name} in ${mysqlFolder(context.dataDir)} ...`);
+    context.say(`preparing ${name} ...`);
     await initialise(program, args, folder, logPath);
   });
   const initFile = join(context.dataDir, 'mysql-init.sql');
@@ -67,7 +67,7 @@ export async function startMysql(context: ServerContext, program: Program): Prom
       throw error;
     }
     await writeMaker(mysqlFolder(context.dataDir), program);
-    return { ...server, url, description: `${name} (${program.path})` };
+    return { ...server, url, description: name };
   });
 }
 

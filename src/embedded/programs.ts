@@ -36,7 +36,8 @@ export async function inspectProgram(
     env: { ...process.env, ...environment },
   });
   const found = server === 'redis' ? parseRedisVersion(stdout) : parseMysqlVersion(stdout);
-  if (!found) throw new Error(`${path} is no ${server} server: ${stdout.trim().slice(0, 200)}`);
+  const [said = ''] = stdout.trim().split('\n');
+  if (!found) throw new Error(`${path} is no ${server} server: ${said}`);
   const versionMin = SERVER_KINDS[server].versionMin[found.flavour] ?? '0';
   if (compareVersions(found.version, versionMin) < 0) {
     const needed = `${found.flavour} ${versionMin} or newer is needed`;

@@ -49,7 +49,7 @@ export async function startRedis(context: ServerContext, program: Program): Prom
     return {
       ...server,
       url: `redis://127.0.0.1:${port}`,
-      description: `${name} (${program.path})`,
+      description: name,
     };
   });
 }

@@ -2,8 +2,17 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive, processRef } from './processes.ts';
 
+/** What the commands of other processes need to know of a Holdfast; there once it is ready. */
+interface Running {
+  /** Where it answers HTTP; missing without the role api. */
+  http_url?: string;
+  lanes?: number;
+  hold_ttl_seconds?: number;
+  pay_ttl_seconds?: number;
+}
+
 /** What `DATA_DIR/servers.json` tells other processes of the machine about the running servers. */
-export interface ServersFile {
+export interface ServersFile extends Running {
   /** The process that started the servers and stops them. */
   pid: number;
   pid_start: string | null;
@@ -12,8 +21,6 @@ export interface ServersFile {
   /** null when the server runs in a container. */
   redis_pid: number | null;
   mysql_pid: number | null;
-  /** Where this process answers HTTP, once it does. */
-  http_url?: string;
   /** ISO 8601, UTC. */
   started_at: string;
 }
@@ -39,10 +46,10 @@ export async function writeServersFile(
   await replace(dataDir, file);
 }
 
-/** Adds where this process answers HTTP to the servers that it has published. */
-export async function publishHttpUrl(dataDir: string, httpUrl: string): Promise<void> {
+/** Adds what runs in this process to the servers that it has published. */
+export async function publishRunning(dataDir: string, running: Running): Promise<void> {
   const file = await readServersFile(dataDir);
-  if (file?.pid === process.pid) await replace(dataDir, { ...file, http_url: httpUrl });
+  if (file?.pid === process.pid) await replace(dataDir, { ...file, ...running });
 }
 
 export async function removeServersFile(dataDir: string): Promise<void> {

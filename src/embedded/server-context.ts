@@ -11,7 +11,7 @@ export interface ServerContext {
 /** A server that answers. */
 export interface StartedServer {
   url: string;
-  /** "MariaDB 10.11.14 (/usr/sbin/mariadbd)" */
+  /** "MariaDB 10.11.14" */
   description: string;
   /** null when it runs in a container. */
   pid: number | null;

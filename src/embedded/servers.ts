@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { ServerName, Source } from './candidates.ts';
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts';
@@ -8,6 +9,7 @@ import { startMysql } from './mysql-server.ts';
 import { startRedis } from './redis-server.ts';
 import { removeServersFile, writeServersFile } from './registry.ts';
 import type { ServerContext, StartedServer } from './server-context.ts';
+import { UnusableSetting } from './unusable.ts';
 
 /** Private Redis and MySQL servers that belong to this process. */
 export interface EmbeddedServers {
@@ -40,9 +42,7 @@ export interface EmbeddedOptions {
  */
 export async function startEmbeddedServers(options: EmbeddedOptions): Promise<EmbeddedServers> {
   const dataDir = resolve(options.dataDir);
-  await mkdir(dataDir, { recursive: true }).catch((error: Error) => {
-    throw new Error(`DATA_DIR ${dataDir} cannot be made: ${error.message}`);
-  });
+  await makeDataDir(dataDir);
   const lock = await lockDataDir(dataDir, options.say);
   try {
     await removeServersFile(dataDir);
@@ -56,6 +56,15 @@ export async function startEmbeddedServers(options: EmbeddedOptions): Promise<Em
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true });
+    await access(dataDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new UnusableSetting(`DATA_DIR cannot be used: ${(error as Error).message}`);
   }
 }
 
@@ -81,7 +90,9 @@ async function startBoth(
   const outcomes = [redis, mysql];
   await stopAll(outcomes.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : [])));
   const errors = outcomes.flatMap((it) => (it.status === 'rejected' ? [it.reason as Error] : []));
-  throw new Error(errors.map((error) => error.message).join('\n'), { cause: errors[0] });
+  const [first, second] = errors;
+  if (first && !second) throw first;
+  throw new Error(errors.map((error) => error.message).join('\n'), { cause: first });
 }
 
 async function locateBoth(options: EmbeddedOptions): Promise<Record<ServerName, Found>> {

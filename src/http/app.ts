@@ -1,4 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { VERSION } from '../version.ts';
 import { limitBody } from './body-limit.ts';
 import type { AppDeps } from './deps.ts';
 import { createErrorHandler, notFound, refuseInvalid } from './problems.ts';
@@ -13,7 +14,7 @@ const DOCUMENT = {
   openapi: '3.1.0',
   info: {
     title: 'Holdfast',
-    version: '1.0.0',
+    version: VERSION,
     description:
       'Holds on scarce stock, orders made of holds, payments that settle orders. Refusals are ' +
       'problem documents (RFC 9457), told apart by `code`.',

@@ -71,8 +71,8 @@ export class Lanes {
     const needed = Math.max(0, ...used.map(([lane]) => lane)) + 1;
     if (needed <= lanes) return;
     throw new TooFewLanes(
-      `LANES is ${lanes}, but there are products, holds and orders in ${needed} lanes: set LANES to` +
-        ` ${needed} or more, in every process`,
+      `lane ${needed - 1} is in use, and LANES is ${lanes}: set LANES to ${needed} or more, in every` +
+        ' process and for this command',
     );
   }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startEngine, type TestEngine } from '../support/engine.ts';
-import { holdfast } from '../support/process.ts';
+import { HoldfastProcess, holdfast } from '../support/process.ts';
+import { projectFile } from '../support/project.ts';
 
 let engine: TestEngine;
 let environment: Record<string, string>;
@@ -49,10 +50,13 @@ test('a product is made, shown, restocked, paused and resumed', async () => {
   expect(products).toContainEqual(await json('product', 'show', id));
 });
 
-test('people get a table', async () => {
+test('people get fields and a table', async () => {
   const { stdout } = await run(...lamp);
-  expect(stdout).toMatch(/│ Lamp │ 12\.50 USD │ active │\s+8 │\s+8 │/);
-  expect((await run('product', 'list')).stdout).toContain('Lamp');
+  expect(stdout).toMatch(/^name +Lamp\nprice +12\.50 USD\nstatus +active\ntotal stock +8$/m);
+  expect(stdout).toMatch(/^a hold lasts +\d+ s$/m);
+  const list = await run('product', 'list');
+  expect(list.stdout).toMatch(/Lamp +12\.50 USD +active +8 +0 +0 +0$/m);
+  expect(Math.max(...list.stdout.split('\n').map((line) => line.length))).toBeLessThan(80);
 });
 
 test.for([
@@ -63,24 +67,33 @@ test.for([
     'ISO 4217',
   ],
   [['product', 'create', '--name', 'x', '--price', '1'], '--stock'],
-  [['product', 'show', '4711'], 'there is no product 4711'],
   [['product', 'show', 'lamp'], 'no product id'],
-  [['product', 'restock', '1', '0'], '--delta must be'],
-  [['product', 'restock', '4711', '1'], 'there is no product 4711'],
+  [['product', 'restock', '1', '0'], '<delta> must be'],
   [['product', 'sell'], 'unknown command'],
   [['prodct'], 'unknown command'],
 ] as [string[], string][])('%j is refused with exit code 2', async ([args, reason]) => {
   const { code, stdout, stderr } = await run(...args);
+  expect(stderr).toMatch(/^holdfast: /);
   expect(stderr).toContain(reason);
   expect(stdout).toBe('');
   expect(code).toBe(2);
 });
 
-test('units that are not available cannot be taken away', async () => {
-  const { id } = await json(...lamp);
-  const { code, stderr } = await run('product', 'restock', String(id), '--', '-9');
-  expect(code).toBe(2);
-  expect(stderr).toContain('only 8 unit(s)');
+test('what is asked for rightly and refused ends with exit code 1', async () => {
+  const id = String((await json(...lamp)).id);
+  expect(await json('product', 'restock', id, '-2', '--key', 'used')).toMatchObject({
+    available_stock: 6,
+  });
+  for (const [args, reason] of [
+    [['show', '4711'], 'there is no product 4711'],
+    [['restock', '4711', '1'], 'there is no product 4711'],
+    [['restock', id, '-9'], 'units available to take away: 6'],
+    [['restock', id, '3', '--key', 'used'], '--key used was used with another delta before'],
+  ] as [string[], string][]) {
+    const { code, stderr } = await run('product', ...args);
+    expect(stderr).toContain(reason);
+    expect(code).toBe(1);
+  }
 });
 
 test('migrate says that there is nothing to do', async () => {
@@ -101,4 +114,18 @@ test.for([
   const { code, stdout } = await run(...args, '--help');
   expect(code).toBe(0);
   expect(stdout).toContain('Usage: holdfast');
+  expect(stdout).toContain('npx holdfast');
+});
+
+test('help finds a command of a command, and --version says the version', async () => {
+  const { stdout } = await run('help', 'product', 'create');
+  expect(stdout).toContain('Usage: holdfast product create');
+  const { version } = JSON.parse(await projectFile('package.json'));
+  expect((await run('--version')).stdout).toBe(`${version}\n`);
+});
+
+test('who reads no further ends it quietly', async () => {
+  const help = new HoldfastProcess(['--help'], {});
+  help.child.stdout?.destroy();
+  expect(await help.finished()).toEqual({ code: 0, stdout: '', stderr: '' });
 });

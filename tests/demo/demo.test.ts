@@ -50,7 +50,7 @@ test.concurrent(
   SLOW,
   async () => {
     const { code, stdout, stderr } = await holdfast([...SMALL, '--stock', '20'], environment);
-    expect(stderr).toContain(`selling at the Holdfast that runs at ${url}`);
+    expect(stderr).toBe('');
     const report = JSON.parse(stdout);
     expect(report).toMatchObject({ ...BALANCED, buyers: 200, stock: 20, seed: 1, findings: [] });
     expect(code).toBe(0);
@@ -70,6 +70,10 @@ test.concurrent(
     );
     expect(paid?.orders).toBe(report.paid);
     expect(report.paid).toBeGreaterThan(0);
+    const { applied, applied_paid, applied_failed } = report.payment_events;
+    expect(applied).toBe(applied_paid + applied_failed);
+    const [product] = await rows('SELECT status FROM products WHERE id = ?', [report.product_id]);
+    expect(product?.status).toBe('paused');
   },
 );
 
@@ -100,13 +104,31 @@ test.concurrent(
     const args = ['demo', '--buyers', '60', '--stock', '10', '--seconds', '0'];
     const { code, stdout, stderr } = await holdfast(args, own);
     expect(stderr).toContain('this process sells at http://127.0.0.1:');
+    expect(stderr).toMatch(/product \d+ is paused/);
     expect(stdout).toContain('60 buyers');
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     expect(stdout).toMatch(/✓ oversold +0/);
     expect(stdout).toMatch(/✓ drift +0/);
     expect(stdout).toContain('The books balance.');
     expect(stdout).not.toContain('\u001b');
     expect(code).toBe(0);
     expect(await readServersFile(own.DATA_DIR)).toBeUndefined();
+  },
+);
+
+test.concurrent(
+  'Ctrl-C under npm, which is heard twice, says that there was no audit',
+  SLOW,
+  async () => {
+    const args = ['demo', '--buyers', '200', '--stock', '22'];
+    const demo = new HoldfastProcess(args, environment);
+    await eventually(() =>
+      expect(demo.stderr).toContain(`selling at the Holdfast that runs at ${url}`),
+    );
+    demo.child.kill('SIGINT');
+    const { code, stderr } = await demo.stop('SIGINT');
+    expect(stderr).toContain('no audit was made');
+    expect(code).toBe(130);
   },
 );
 

@@ -30,8 +30,12 @@ test.for([
   ['ROLES', 'api,reader', 'a comma-separated list of api, writer'],
   ['REDIS_URL', 'localhost:6379', 'a URL such as redis://'],
   ['LOG_LEVEL', 'loud', 'one of fatal'],
+  ['DATA_DIR', '/dev/null', 'cannot be used'],
+  ['REDIS_SERVER', '/bin/true', 'is no redis server'],
+  ['MYSQLD', '/nowhere/mysqld', 'is missing or not executable'],
 ])('%s=%s stops the start with its name and what is expected', async ([name, value, expected]) => {
-  const { code, stderr } = await holdfast(['serve'], { [name ?? '']: value ?? '' });
+  const environment = { DATA_DIR: join(folder, 'refused'), [name ?? '']: value ?? '' };
+  const { code, stderr } = await holdfast(['serve'], environment);
   expect(code).toBe(2);
   expect(stderr).toContain(name);
   expect(stderr).toContain(expected);
@@ -41,6 +45,13 @@ test('one server URL without the other is refused', async () => {
   const { code, stderr } = await holdfast(['serve'], { REDIS_URL: 'redis://127.0.0.1:6379' });
   expect(code).toBe(2);
   expect(stderr).toContain('MYSQL_URL is not set');
+});
+
+test('a HOST that this machine does not have is refused', async () => {
+  const host = { HOST: '192.0.2.1', PORT: '0' };
+  const { code, stderr } = await holdfast(['serve'], { ...urls, ...host });
+  expect(stderr).toContain('HOST "192.0.2.1" is not valid');
+  expect(code).toBe(2);
 });
 
 test('a port in use is named, with what to set', async () => {
@@ -76,9 +87,13 @@ test('unreachable servers end with exit code 3', async () => {
     REDIS_URL: 'redis://127.0.0.1:1',
     MYSQL_URL: 'mysql://holdfast:holdfast@127.0.0.1:1/holdfast',
   };
-  for (const args of [['serve'], ['migrate'], ['product', 'list']]) {
-    const { code, stderr } = await holdfast(args, unreachable);
-    expect(stderr).toContain('127.0.0.1:1');
+  for (const [args, variable] of [
+    [['serve'], 'MYSQL_URL'],
+    [['migrate'], 'MYSQL_URL'],
+    [['product', 'list'], 'REDIS_URL'],
+  ] as const) {
+    const { code, stderr } = await holdfast([...args], unreachable);
+    expect(stderr).toContain(`127.0.0.1:1 (${variable})`);
     expect(code).toBe(3);
   }
 });

@@ -49,9 +49,9 @@ afterAll(async () => {
 });
 
 test('the four lines that it prints buy the sample product, as printed', async () => {
-  const lines = serve.stdout.split('\n').filter((line) => line.includes('curl -s'));
+  const lines = serve.stdout.split('\n').filter((line) => line.includes('curl -sS'));
   expect(lines).toHaveLength(4);
-  const answers = (await runInShell(lines.join('\necho\n'), folder)).trim().split('\n');
+  const answers = (await runInShell(lines.join('\n'), folder)).trim().split('\n');
   expect(JSON.parse(answers.at(0) ?? '')).toMatchObject({ total_stock: 100, available_stock: 100 });
   const paid = JSON.parse(answers.at(-1) ?? '');
   expect(paid).toMatchObject({ status: 'applied', order_status: 'paid' });
@@ -137,5 +137,22 @@ test.for(['SIGTERM', 'SIGKILL'] as const)(
 test('a second serve on the same data folder is refused and says what to do', async () => {
   const { code, stderr } = await holdfast(['serve'], environment);
   expect(code).toBe(1);
-  expect(stderr).toContain('DATA_DIR');
+  expect(stderr).toMatch(new RegExp(`DATA_DIR .* is in use by process \\d+ \\(${url}\\)`));
+});
+
+test('commands have the lanes and times of the running Holdfast, unless told others', async () => {
+  const stopped = await serve.stop();
+  expect(stopped.stderr).toContain(`stopped; the data stays in ${folder}`);
+  environment = { ...environment, LANES: '3', HOLD_TTL_SECONDS: '7', PAY_TTL_SECONDS: '8' };
+  await start();
+  const plain = { DATA_DIR: folder };
+  const create = ['product', 'create', '--name', 'Lamp', '--price', '9.50', '--stock', '3'];
+  const made = await holdfast([...create, '--lane', '2', '--json'], plain);
+  const product = JSON.parse(made.stdout);
+  expect(product).toMatchObject({ lane: 2, hold_ttl_seconds: 7, pay_ttl_seconds: 8 });
+  const told = await holdfast([...create, '--json'], { ...plain, HOLD_TTL_SECONDS: '9' });
+  expect(JSON.parse(told.stdout)).toMatchObject({ hold_ttl_seconds: 9, pay_ttl_seconds: 8 });
+  const few = await holdfast(['product', 'list'], { ...plain, LANES: '2' });
+  expect(few.stderr).toContain('lane 2 is in use, and LANES is 2: set LANES to 3 or more');
+  expect(few.code).toBe(2);
 });

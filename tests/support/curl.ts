@@ -5,10 +5,10 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-// As much of curl as the documents use: -s, -H, -d and a URL.
+// As much of curl as the documents use: -sSw, -H, -d and a URL.
 const PROGRAM = `#!${process.execPath}
 const headers = {};
-let body, target;
+let body, target, end = '';
 for (const args = process.argv.slice(2); args.length > 0; ) {
   const arg = args.shift();
   if (arg === '-H') {
@@ -16,11 +16,12 @@ for (const args = process.argv.slice(2); args.length > 0; ) {
     headers[name] = value;
   } else if (arg === '-d') body = args.shift();
   else if (!arg.startsWith('-')) target = arg;
-  else if (arg !== '-s') throw new Error(arg + ' is no option of this curl');
+  else if (arg === '-sSw') end = args.shift().replace('\\\\n', '\\n');
+  else throw new Error(arg + ' is no option of this curl');
 }
 fetch(target, { method: body === undefined ? 'GET' : 'POST', headers, body })
   .then((response) => response.text())
-  .then((text) => process.stdout.write(text));
+  .then((text) => process.stdout.write(text + end));
 `;
 
 /** Runs lines of a document in a shell. On a machine without curl the folder gets one. */
