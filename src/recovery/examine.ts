@@ -1,6 +1,6 @@
 import type { Watermark } from '../db/changes.ts';
 import { type Database, driverError, query } from '../db/client.ts';
-import { readWatermark } from '../db/watermarks.ts';
+import { readWatermarks } from '../db/watermarks.ts';
 import { Deadline, within } from '../domain/deadline.ts';
 import { laneKey, outboxKey } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
@@ -10,6 +10,7 @@ const LIMIT_MS = 2_000;
 
 /** A lane as both stores have it, and what follows from that. */
 export interface Examined extends Judgement {
+  lane: number;
   found: LaneFound | undefined;
 }
 
@@ -40,19 +41,32 @@ async function readLane({ redis }: LaneLink, lane: number): Promise<LaneFound | 
 }
 
 // A database without our tables has never heard of any lane.
-async function readMark(database: Database, lane: number): Promise<Watermark | undefined> {
+async function readMarks(database: Database): Promise<Map<number, Watermark>> {
   try {
-    return await query(new Deadline(LIMIT_MS), 'watermark', readWatermark(database, lane));
+    return await query(new Deadline(LIMIT_MS), 'watermarks', readWatermarks(database));
   } catch (error) {
-    if (/^ER_(NO_SUCH_TABLE|BAD_DB_ERROR)$/.test(driverError(error).code)) return undefined;
+    if (/^ER_(NO_SUCH_TABLE|BAD_DB_ERROR)$/.test(driverError(error).code)) return new Map();
     throw error;
   }
 }
 
-/** Looks at a lane in both stores. Throws `Unavailable` when one of them cannot be asked. */
-export async function examine(link: LaneLink, database: Database, lane: number): Promise<Examined> {
+/** Looks at lanes in both stores. Throws `Unavailable` when one of them cannot be asked. */
+export async function examineAll(
+  link: LaneLink,
+  database: Database,
+  lanes: readonly number[],
+): Promise<Examined[]> {
   // MySQL first, Redis second: the other way round, Redis could seem to be behind.
-  const watermark = await readMark(database, lane);
-  const found = await readLane(link, lane);
-  return { found, ...judge(watermark, found, link.run()) };
+  const watermarks = await readMarks(database);
+  const found = await Promise.all(lanes.map((lane) => readLane(link, lane)));
+  return lanes.map((lane, index) => {
+    const inRedis = found[index];
+    return { lane, found: inRedis, ...judge(watermarks.get(lane), inRedis, link.run()) };
+  });
+}
+
+/** The same for one lane. */
+export async function examine(link: LaneLink, database: Database, lane: number): Promise<Examined> {
+  const [examined] = await examineAll(link, database, [lane]);
+  return examined as Examined;
 }

@@ -1,5 +1,6 @@
 import { Unavailable } from '../domain/unavailable.ts';
 import type { Logger } from '../log.ts';
+import type { Examined } from './examine.ts';
 import { type Lanes, WrongDatabase } from './lanes.ts';
 
 const CHECK_EVERY_MS = 1_000;
@@ -17,30 +18,37 @@ export interface LaneKeeper {
  * open lane as it is.
  */
 export function keepLanes(lanes: Lanes, keepsBound: boolean, log: Logger): LaneKeeper {
-  const complaints = new Map<number, string>();
+  const complaints = new Map<number | 'all', string>();
   let isStart = true;
 
-  const checkLane = async (lane: number) => {
+  // Once for each reason.
+  const complain = (lane: number | 'all', error: Error) => {
+    const reason = error.message;
+    if (complaints.get(lane) === reason) return;
+    complaints.set(lane, reason);
+    // A lane that is open stays so while MySQL is away: holds do not need it.
+    if (error instanceof Unavailable) log.warn({ lane, reason }, 'lane cannot be looked at');
+    else log.error({ lane, reason }, 'lane stays closed; buyers are answered 503');
+  };
+
+  const keep = async (examined: Examined) => {
+    const { lane } = examined;
     try {
-      await lanes.keep(lane, isStart);
+      await lanes.keep(examined, isStart);
       // OUTBOX_MAX may have another value since the last start.
       if (isStart && !keepsBound) await lanes.setBound(lane);
       if (complaints.delete(lane)) log.info({ lane }, 'lane is looked after again');
     } catch (error) {
       if (error instanceof WrongDatabase && isStart) throw error;
-      const reason = (error as Error).message;
-      if (complaints.get(lane) === reason) return;
-      complaints.set(lane, reason);
-      // A lane that is open stays so while MySQL is away: holds do not need it.
-      if (error instanceof Unavailable) log.warn({ lane, reason }, 'lane cannot be looked at');
-      else log.error({ lane, reason }, 'lane stays closed; buyers are answered 503');
+      complain(lane, error as Error);
     }
   };
 
   const check = async () => {
     if (isStart) await lanes.refuseTooFew();
-    for (let lane = 0; lane < lanes.count; lane += 1) await checkLane(lane);
+    for (const examined of await lanes.examine()) await keep(examined);
     isStart = false;
+    complaints.delete('all');
   };
 
   let timer: NodeJS.Timeout | undefined;
@@ -49,7 +57,7 @@ export function keepLanes(lanes: Lanes, keepsBound: boolean, log: Logger): LaneK
   const checkAgain = () => {
     timer = setTimeout(() => {
       checking = check()
-        .catch((error) => log.error({ err: error }, 'lanes'))
+        .catch((error) => complain('all', error))
         .finally(() => {
           if (!closed) checkAgain();
         });

@@ -7,13 +7,14 @@ import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { openLaneScript } from '../redis/bindings/open-lane.ts';
 import { laneKey } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
-import { type Examined, examine } from './examine.ts';
+import { type Examined, examine, examineAll } from './examine.ts';
 import type { LaneFound } from './judge.ts';
 import { type Rebuilt, rebuildLane } from './rebuild.ts';
 
 const LIMIT_MS = 5_000;
 const REDIS_LIMIT_MS = 2_000;
 const LOCK_WAIT_MS = 2_000;
+const REBUILD_PAUSE_MS = 5_000;
 
 export interface LanesOptions {
   link: LaneLink;
@@ -54,13 +55,11 @@ const wrongDatabase = (lane: number, reason: string) =>
 /** Opens, closes and rebuilds lanes. Everything but a look is done under the lane's lock. */
 export class Lanes {
   readonly #options: LanesOptions;
+  /** Until when no rebuild of a lane is begun here after one that failed. */
+  readonly #pausedUntil = new Map<number, number>();
 
   constructor(options: LanesOptions) {
     this.#options = options;
-  }
-
-  get count(): number {
-    return this.#options.lanes;
   }
 
   /** Throws `TooFewLanes` when MySQL has lanes beyond `LANES`. */
@@ -76,15 +75,20 @@ export class Lanes {
     );
   }
 
+  /** All lanes as both stores have them. */
+  examine(): Promise<Examined[]> {
+    const { link, database, lanes } = this.#options;
+    return examineAll(link, database, Array.from(Array(lanes).keys()));
+  }
+
   /**
-   * Has the lane open if nothing speaks against it: at once, by draining it and opening it again,
-   * or by a rebuild. What is suspect is closed first. Throws `SuspectLane` or `WrongDatabase` where
-   * people must decide.
+   * Has a lane open that nothing speaks against: at once, by draining it and opening it again, or by
+   * a rebuild. What is suspect is closed first. Throws `SuspectLane` or `WrongDatabase` where people
+   * must decide.
    */
-  async keep(lane: number, isStart: boolean): Promise<void> {
-    const { link, database } = this.#options;
-    const { verdict, reason, found } = await examine(link, database, lane);
-    if (verdict === 'fine') return link.refresh(lane);
+  async keep({ lane, verdict, reason, found }: Examined, isStart: boolean): Promise<void> {
+    const { link } = this.#options;
+    if (verdict === 'fine' && found) return link.learn(lane, found.epoch);
     // A newcomer with a wrong MYSQL_URL must not stop the sale of the others.
     if (verdict === 'wrong_database' && isStart) throw wrongDatabase(lane, reason);
     await this.#close(lane, found);
@@ -139,6 +143,7 @@ export class Lanes {
         if (found) await this.#reopen(lane, examined, found);
         return;
       case 'rebuild':
+        if (performance.now() < (this.#pausedUntil.get(lane) ?? 0)) return;
         await this.#rebuild(lane, examined, reason);
         return;
       case 'mysql_behind':
@@ -167,7 +172,10 @@ export class Lanes {
   async #rebuild(lane: number, { found }: Examined, reason: string): Promise<Rebuilt> {
     const { log } = this.#options;
     const isNew = found === undefined;
+    // One that fails, for want of memory say, has done all its work in vain.
+    this.#pausedUntil.set(lane, performance.now() + REBUILD_PAUSE_MS);
     const rebuilt = await rebuildLane(this.#options, lane, found?.epoch ?? 0, reason);
+    this.#pausedUntil.delete(lane);
     const { epoch, products, holds, orders, tookMs } = rebuilt;
     const told = { lane, epoch, products, holds, orders, tookMs };
     if (isNew && products === 0) log.info(told, 'lane opened');

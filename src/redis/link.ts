@@ -81,6 +81,11 @@ export class LaneLink {
     return { epoch, run, call: newCall() };
   }
 
+  /** Takes note that the lane is open on this very server. */
+  learn(lane: number, epoch: number): void {
+    this.#epochs.set(lane, epoch);
+  }
+
   /** Reads the lane's epoch again, if the lane is open on this very server. */
   async refresh(lane: number): Promise<void> {
     const [state, epoch, run] = await this.redis.hmget(laneKey(lane), 'state', 'epoch', 'run');
