@@ -16,6 +16,7 @@ export interface Mutation {
 }
 
 const CLIENT = 'dist/redis/client.js';
+const JUDGE = 'dist/recovery/judge.js';
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -32,11 +33,13 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'no-chain-check',
-    what: 'the drain checks neither the chain nor the watermark',
+    what: 'nobody checks the chain, nor whether Redis is behind the watermark',
     row: oldSnapshotOvertaken,
     patches: [
       { file: 'dist/writer/read-batch.js', from: 'if (id !== expected) {', to: 'if (false) {' },
       { file: 'dist/writer/read-batch.js', from: 'if (entry.prev !== call) {', to: 'if (false) {' },
+      { file: JUDGE, from: 'if (found.sequence < watermark.sequence)', to: 'if (false)' },
+      { file: JUDGE, from: 'if (found.tail === watermark.call)', to: 'if (true)' },
     ],
   },
   {
