@@ -9,7 +9,7 @@ import { AuditFailed, type Bench } from './contenders/contender.ts';
 import { writeSection } from './docs.ts';
 import { Generator } from './load/generator.ts';
 import { describeMachine } from './machine.ts';
-import { markdown, plain, type Report } from './report.ts';
+import { machineReadable, markdown, plain, type Report } from './report.ts';
 import { openServers } from './servers.ts';
 
 interface Options {
@@ -77,11 +77,23 @@ async function runCases(bench: Bench, options: Options, footer: (name: string) =
   for (const it of options.only) {
     say(`\n${it.name}: ${it.what} ...`);
     const report: Report = await it.run(bench, options, say);
-    json[it.name] = { ...report, notes: undefined };
+    json[it.name] = machineReadable(report);
     if (!options.json) process.stdout.write(`\n${plain(report)}`);
     if (options.write) await writeSection(it.name, `${markdown(report)}\n\n${footer(it.name)}`);
   }
   return json;
+}
+
+/** How a table can be measured again: with every option that is not the default. */
+function commandOf(name: string): string {
+  const given = command.options.flatMap((option) => {
+    const key = option.attributeName();
+    const value = command.getOptionValue(key);
+    if (['only', 'write', 'json'].includes(key) || value === option.defaultValue) return [];
+    const text = String(value);
+    return [option.long ?? '', /^[\w./,-]+$/.test(text) ? text : `"${text}"`];
+  });
+  return ['npm run bench -- --write --only', name, ...given].join(' ');
 }
 
 // Servers and folders go away on Ctrl-C too.
@@ -104,7 +116,7 @@ async function main(): Promise<void> {
     const profiles = options.profile && resolve(options.profile);
     const footer = (name: string) =>
       `Measured on ${machine}, ${new Date().toISOString().slice(0, 10)}, by ` +
-      `\`npm run bench -- --write --only ${name}\`.`;
+      `\`${commandOf(name)}\`.`;
     const { contenders } = options;
     const wants = (name: string) => contenders?.includes(name) ?? true;
     const against = options.against && pathToFileURL(`${resolve(options.against)}/`).href;

@@ -21,16 +21,20 @@ export interface Target {
   unit: string;
 }
 
+/** In a cell of what was not measured. */
+const NONE = '-';
+
 export const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 export const oneDigit = (value: number): string => value.toFixed(1);
-export const twoDigits = (value: number): string => (Number.isNaN(value) ? '' : value.toFixed(2));
+export const twoDigits = (value: number): string => (Number.isNaN(value) ? NONE : value.toFixed(2));
 
 /** `reached`, or by how much not. */
 export function verdict({ measured, atLeast, atMost }: Target): string {
   const bound = atLeast ?? atMost ?? Number.NaN;
   const isReached = atLeast === undefined ? measured <= bound : measured >= bound;
   const percent = Math.abs(measured / bound - 1) * 100;
-  return isReached ? 'reached' : `short by ${percent.toFixed(percent < 10 ? 1 : 0)}%`;
+  const missed = atLeast === undefined ? 'over' : 'short';
+  return isReached ? 'reached' : `${missed} by ${percent.toFixed(percent < 10 ? 1 : 0)}%`;
 }
 
 function boundOf({ atLeast, atMost, unit }: Target): string {
@@ -70,13 +74,31 @@ function alignedTable(head: readonly string[], rows: readonly string[][]): strin
   return all.map(line).join('\n');
 }
 
+const WIDTH = 80;
+const wrapped = (text: string) =>
+  text.replace(new RegExp(`(.{1,${WIDTH}})( |$)`, 'g'), '$1\n').trimEnd();
+
 /** The same for a terminal. */
 export function plain({ title, notes, head, rows, targets }: Report): string {
-  const parts = [title, alignedTable(head, rows), ...notes];
+  const parts = [title, alignedTable(head, rows), ...notes.map(wrapped)];
   for (const it of targets) {
     parts.push(`${it.what}: ${measuredOf(it)}, target ${boundOf(it)}: ${verdict(it)}`);
   }
   return `${parts.join('\n')}\n`;
+}
+
+const NUMBER = /^\d[\d,.]*$/;
+
+/** The report for machines: a row is an object, and `null` what was not measured. */
+export function machineReadable({ title, head, rows, targets, json }: Report): unknown {
+  const readCell = (cell: string, column: number) => {
+    if (NUMBER.test(cell)) return Number(cell.replaceAll(',', ''));
+    return column === 0 ? cell : null;
+  };
+  const objects = rows.map((row) =>
+    Object.fromEntries(row.map((cell, column) => [head[column] || 'name', readCell(cell, column)])),
+  );
+  return { title, rows: objects, targets, json };
 }
 
 /** What every comparison shows; `ratios` come behind it. */
@@ -91,7 +113,7 @@ export function comparison(
     'p99 ms': ({ p99Ms }) => oneDigit(p99Ms),
     'API CPU us': ({ apiUs }) => oneDigit(apiUs),
   };
-  const orNone = (value: number) => (value < 0.5 ? '' : oneDigit(value));
+  const orNone = (value: number) => (value < 0.5 ? NONE : oneDigit(value));
   if (someone('writerUs')) columns['writer CPU us'] = ({ writerUs }) => orNone(writerUs);
   if (someone('redisUs')) columns['Redis CPU us'] = ({ redisUs }) => orNone(redisUs);
   if (someone('mysqlUs')) columns['MySQL CPU us'] = ({ mysqlUs }) => orNone(mysqlUs);

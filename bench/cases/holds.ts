@@ -11,13 +11,13 @@ export const holds = compare({
   contenders: [nodeHttp, rawHono, bare, bareLater, rowLock, holdfast, holdfastApart],
   targets: (results) => [
     {
-      what: 'accepted holds against the row lock',
+      what: `${holdfast.name}: accepted holds, against the row lock`,
       measured: speedRatio(results, holdfast.name, rowLock.name),
       atLeast: 10,
       unit: 'x',
     },
     {
-      what: 'CPU of the API process for a hold, against bare',
+      what: `${holdfastApart.name}: CPU of the API process for a hold, against bare`,
       measured: cpuRatio(results, holdfastApart.name, bare.name),
       atMost: 1.5,
       unit: 'x',

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, test } from 'vitest';
 import { AuditFailed, mustBe } from '../../bench/contenders/contender.ts';
-import { markdown, verdict } from '../../bench/report.ts';
+import { machineReadable, markdown, verdict } from '../../bench/report.ts';
 import { median } from '../../bench/rounds.ts';
 
 const main = fileURLToPath(new URL('../../bench/main.ts', import.meta.url));
@@ -42,6 +42,12 @@ test('a short run measures every contender and finds what it sold in both stores
   expect(namesOf(soldOut)).toEqual(['bare', 'row lock', 'Holdfast']);
   expect(namesOf(reads)).toEqual(['bare', 'Holdfast']);
   for (const { medians } of holds.json) expect(medians.perSecond).toBeGreaterThan(0);
+  expect(holds.rows.map((row: { name: string }) => row.name)).toEqual([
+    'bare',
+    'row lock',
+    'Holdfast',
+  ]);
+  for (const row of holds.rows) expect(row['answers/s']).toBeGreaterThan(0);
 });
 
 test('a wrong option is wrong usage, and says what is expected', async () => {
@@ -62,12 +68,21 @@ test('a target says by how much it is missed', () => {
   expect(verdict({ ...target, measured: 12, atLeast: 10 })).toBe('reached');
   expect(verdict({ ...target, measured: 8, atLeast: 10 })).toBe('short by 20%');
   expect(verdict({ ...target, measured: 1.5, atMost: 1.5 })).toBe('reached');
-  expect(verdict({ ...target, measured: 1.8, atMost: 1.5 })).toBe('short by 20%');
+  expect(verdict({ ...target, measured: 1.8, atMost: 1.5 })).toBe('over by 20%');
 });
 
 test('the median of an even number of rounds lies between the middle two', () => {
   expect(median([3, 1, 2])).toBe(2);
   expect(median([4, 1, 2, 3])).toBe(2.5);
+});
+
+test('a report for machines has numbers, and null where nothing was measured', () => {
+  const head = ['', 'answers/s', 'x bare'];
+  const rows = [['bare', '26,288', '-']];
+  const report = { title: 'Holds', notes: [], head, rows, targets: [], json: {} };
+  expect(machineReadable(report)).toMatchObject({
+    rows: [{ name: 'bare', 'answers/s': 26_288, 'x bare': null }],
+  });
 });
 
 test('a report is a table in Markdown', () => {
