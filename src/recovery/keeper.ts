@@ -1,7 +1,7 @@
 import { Unavailable } from '../domain/unavailable.ts';
 import type { Logger } from '../log.ts';
 import type { Examined } from './examine.ts';
-import { type Lanes, WrongDatabase } from './lanes.ts';
+import { type Lanes, RebuildPaused, WrongDatabase } from './lanes.ts';
 
 const CHECK_EVERY_MS = 1_000;
 
@@ -40,7 +40,7 @@ export function keepLanes(lanes: Lanes, keepsBound: boolean, log: Logger): LaneK
       if (complaints.delete(lane)) log.info({ lane }, 'lane is looked after again');
     } catch (error) {
       if (error instanceof WrongDatabase && isStart) throw error;
-      complain(lane, error as Error);
+      if (!(error instanceof RebuildPaused)) complain(lane, error as Error);
     }
   };
 

@@ -45,6 +45,11 @@ export class SuspectLane extends Error {
   override readonly name = 'SuspectLane';
 }
 
+/** A rebuild failed a moment ago, and what it said still stands. */
+export class RebuildPaused extends Error {
+  override readonly name = 'RebuildPaused';
+}
+
 const ACCEPT =
   'once MySQL is the one that is to be believed, run "holdfast rebuild --accept-mysql"; what it' +
   ' lacks is lost then';
@@ -143,7 +148,9 @@ export class Lanes {
         if (found) await this.#reopen(lane, examined, found);
         return;
       case 'rebuild':
-        if (performance.now() < (this.#pausedUntil.get(lane) ?? 0)) return;
+        if (performance.now() < (this.#pausedUntil.get(lane) ?? 0)) {
+          throw new RebuildPaused('a rebuild has failed; the next one begins within 5 s');
+        }
         await this.#rebuild(lane, examined, reason);
         return;
       case 'mysql_behind':

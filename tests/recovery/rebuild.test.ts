@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Unavailable } from '../../src/domain/unavailable.ts';
 import { laneKey, outboxKey, productKey, reservationKey } from '../../src/redis/keys.ts';
@@ -195,6 +196,7 @@ test('I2: rows that take more than the total lose their newest holds, never an o
   const product = await makeProduct(t, { totalStock: 10 });
   const order = await ordered(t, product, { qty: 4 });
   const first = await held(t, product, { qty: 3 });
+  await pause(5);
   const second = await held(t, product, { qty: 3 });
   await drained(t);
   // As if a reduction had been lost; nothing but damage makes rows like these.
