@@ -1,10 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { drained, expectBooksBalance } from '../support/books.ts';
 import { type PrivateServers, privateServers } from '../support/private-servers.ts';
 import { call } from '../support/process.ts';
 import { type Storm, startStorm, type Told, type Wish } from '../support/storm.ts';
 import { eventually } from '../support/wait.ts';
+
+// Each has servers of its own, which take some seconds to start.
+vi.setConfig({ testTimeout: 60_000 });
 
 const FROZEN_MS = 5_000;
 const ROUNDS = 20;

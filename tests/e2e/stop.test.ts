@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { laneKey } from '../../src/redis/keys.ts';
 import { drained, expectBooksBalance } from '../support/books.ts';
 import { type PrivateServers, privateServers } from '../support/private-servers.ts';
 import { call, type HoldfastProcess } from '../support/process.ts';
 import { eventually } from '../support/wait.ts';
+
+// Each has servers of its own, which take some seconds to start.
+vi.setConfig({ testTimeout: 60_000 });
 
 const CLIENTS = 20;
 /** Each part that hangs costs what it is given; most orchestrators kill after 30 s. */
@@ -122,7 +125,7 @@ test('with both servers hanging SIGTERM ends in a bounded time, and loses nothin
   const kept = await call('GET', `${again.url}/api/holds/${hold.body.hold_id}`);
   expect(kept.body).toEqual(hold.body);
   await expectBooksBalance(servers);
-}, 60_000);
+});
 
 test('a second SIGTERM ends it within 1 s, even when MySQL hangs', async () => {
   const servers = await privateServers();

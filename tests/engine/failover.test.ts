@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { compose, type Holdfast } from '../../src/compose.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { holdId, orderId } from '../../src/domain/ids.ts';
@@ -12,6 +12,9 @@ import { makeProduct, seconds } from '../support/engine.ts';
 import { captureLog } from '../support/log.ts';
 import { type PrivateServers, privateServers } from '../support/private-servers.ts';
 import { eventually } from '../support/wait.ts';
+
+// Each has servers of its own, which take some seconds to start.
+vi.setConfig({ testTimeout: 60_000 });
 
 interface Shop extends Holdfast {
   /** Asks for everything that changes something. */
