@@ -87,6 +87,16 @@ Exit codes: 0 all green and all broken engines caught, 1 not so, 2 wrong usage.`
   )
   .exitOverride();
 
+async function write(
+  { programs }: Ground,
+  options: Options,
+  results: Result[],
+  caught: Caught[],
+): Promise<void> {
+  if (!options.write) return;
+  await writeDocs(describeMachine({ versions: programVersions(programs) }), results, caught);
+}
+
 async function runAll(ground: Ground, options: Options): Promise<Result[]> {
   const { seed: first, operations, minutes, short: isShort = false } = options;
   const only = minutes === undefined ? options.only : [randomTour(ROWS, minutes)];
@@ -98,6 +108,8 @@ async function runAll(ground: Ground, options: Options): Promise<Result[]> {
       const startedAt = performance.now();
       const result = await runRow(ground, row, { seed, operations, isShort, say });
       results.push(result);
+      // At once: a whole run takes most of an hour.
+      await write(ground, options, [result], []);
       const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
       say(`  ${isGreen(result) ? 'green' : 'RED'} after ${seconds} s`);
       for (const text of [...result.notes, ...reasonsOf(result)]) say(`  ${text}`);
@@ -115,6 +127,7 @@ async function runMutations(ground: Ground, options: Options): Promise<Caught[]>
     say(`${mutation.name}: ${mutation.what} ...`);
     const caught = await runMutation(ground, mutation, { seed, operations });
     all.push(caught);
+    await write(ground, options, [], [caught]);
     say(`  ${caught.isCaught ? 'caught' : 'MISSED'}`);
     for (const line of caught.result.findings.texts.slice(0, 4)) say(`  ${line}`);
   }
@@ -150,10 +163,6 @@ async function run(ground: Ground, options: Options): Promise<boolean> {
   } else {
     if (results.length > 0) process.stdout.write(`${plainTable(results)}\n`);
     if (caught.length > 0) process.stdout.write(`${mutationTable(caught)}\n`);
-  }
-  if (options.write) {
-    const machine = describeMachine({ versions: programVersions(ground.programs) });
-    say(`written: ${await writeDocs(machine, results, caught)}`);
   }
   return results.every(isGreen) && caught.every(({ isCaught }) => isCaught);
 }

@@ -26,9 +26,11 @@ const EXPECTED_REFUSALS = new Set([
 
 function checkAnswers(history: History, findings: Findings): void {
   for (const { request, attempts } of history.operations) {
-    for (const { status, outcome, body } of attempts) {
+    for (const { status, outcome, body, endedAtMs } of attempts) {
       if (outcome === 'refused' && !EXPECTED_REFUSALS.has(body.code ?? '')) {
-        findings.add('broken', `${request.kind} was refused: ${status} ${body.code}`);
+        const at = new Date(endedAtMs).toISOString();
+        const what = `${request.kind} was refused: ${status} ${body.code}, ${body.detail}`;
+        findings.add('broken', `${what} (${at})`);
       }
       if (status >= 500 && status !== 503) {
         findings.add('broken', `${request.kind} was answered ${status}`);

@@ -13,6 +13,9 @@ const OVERTAKEN_TIMES = 4;
 /** Afterwards the stopped one gives up by itself, and nothing would be tested. */
 const RESUMED_AFTER_MS = 1_750;
 
+/** Lanes are looked at once a second. */
+const SUSPICION_MS = 1_500;
+
 const LANE = 'hf:{0}:lane';
 
 async function takeHolds({ sale }: Stage): Promise<void> {
@@ -73,6 +76,16 @@ async function overtake(stage: Stage): Promise<boolean> {
   }
 }
 
+/** What the resumed one did must not have made the lane suspect again. */
+async function checkNoMoreRebuilds({ world: { control }, broken }: Stage): Promise<void> {
+  const [state, epoch] = await control.hmget(LANE, 'state', 'epoch');
+  await pause(SUSPICION_MS);
+  const after = await control.hmget(LANE, 'state', 'epoch');
+  if (after[0] !== state || after[1] !== epoch) {
+    broken(`the lane was ${state} in epoch ${epoch}, and then ${after[0]} in epoch ${after[1]}`);
+  }
+}
+
 export const rebuilderPaused: Row = {
   name: 'rebuilder-paused',
   what: 'a process is stopped in the middle of a rebuild and loses its lock in MySQL, another one rebuilds, and it is resumed',
@@ -86,8 +99,11 @@ export const rebuilderPaused: Row = {
     let [times, tries] = [0, 0];
     while (times < OVERTAKEN_TIMES && tries < TRIES_MAX) {
       tries += 1;
-      if (await overtake(stage)) times += 1;
+      const isOvertaken = await overtake(stage);
       await stage.recovered();
+      if (!isOvertaken) continue;
+      times += 1;
+      await checkNoMoreRebuilds(stage);
     }
     stage.note(`${times} rebuilds were overtaken, of ${tries}`);
     if (times === 0) stage.broken('no rebuild was overtaken: nothing was tested');
