@@ -138,8 +138,6 @@ export async function transaction<T>(
       // Past the limit `work` may go on. Behind a ROLLBACK, its next statement would commit by
       // itself; without its connection, it fails, and the server rolls back.
       if (error instanceof Unavailable) throw error;
-      // A new connection may find the new primary.
-      if (NOT_SERVING.has(driverError(error).code)) throw error;
       // 1205 undoes its statement only, hence always the whole.
       await within(new Deadline(1_000), 'MySQL (rollback)', connection.rollback());
       connection.release();
