@@ -58,8 +58,8 @@ shares no code with the engine decides from this history and from what both stor
 An outcome that nobody was told (\`unknown\`) counts neither way.
 
 \`npm run faults\` runs the table; \`npm run faults -- --help\` tells the rest. A short form of it is
-part of \`npm test\`. The numbers of a row differ from run to run, since threads and sockets take their
-own time; the requests are the same for a seed.
+part of \`npm test\`. What clients decide follows from the seed; the numbers of a row differ from run to
+run all the same, since processes and sockets take their own time.
 
 - **lost**: acknowledged holds, orders, payments, releases or restocks that are missing or changed
 - **duplicated**: a key, a payment reference or a hold with two effects

@@ -43,6 +43,7 @@ export interface WorldOptions {
   environment?: Record<string, string>;
   /** Whether processes reach Redis over a way that can be troubled. */
   redisByWay?: boolean;
+  mysqlByWay?: boolean;
   code?: string;
 }
 
@@ -58,6 +59,8 @@ export class World {
   readonly emptyMysqlData: string;
   /** To Redis; only there with `redisByWay`. */
   way: Way | undefined;
+  /** To MySQL; only there with `mysqlByWay`. */
+  mysqlWay: Way | undefined;
   readonly #code: string;
   readonly #environment: Record<string, string>;
   #control: Redis | undefined;
@@ -86,6 +89,7 @@ export class World {
     try {
       await Promise.all([redis.start(), mysql.start()]);
       if (options.redisByWay) world.way = await startWay(redis.url);
+      if (options.mysqlByWay) world.mysqlWay = await startWay(mysql.url);
       // One after the other: the first brings the tables up.
       for (const roles of options.processes) await world.addServe(roles);
       return world;
@@ -102,7 +106,8 @@ export class World {
       code: this.#code,
       logPath: join(this.folder, `serve-${number}.log`),
       environment: {
-        ...{ REDIS_URL: this.way?.url ?? this.redis.url, MYSQL_URL: this.mysql.url },
+        REDIS_URL: this.way?.url ?? this.redis.url,
+        MYSQL_URL: this.mysqlWay?.url ?? this.mysql.url,
         ...{ PORT: '0', HOST: '127.0.0.1', ROLES: roles, LANES: '1', LOG_LEVEL: 'info' },
         ...{ HOLD_TTL_SECONDS: String(HOLD_TTL_MS / 1_000), OUTBOX_MAX: '200000' },
         ...{ PAY_TTL_SECONDS: String(PAY_TTL_MS / 1_000), ADMIN_TOKEN },
@@ -152,7 +157,7 @@ export class World {
     this.#control?.disconnect();
     // Whatever is left in them was looked at before: SIGKILL is quicker.
     await Promise.all(this.serves.map((serve) => endAtOnce(serve.process)));
-    await this.way?.close();
+    await Promise.all([this.way?.close(), this.mysqlWay?.close()]);
     await Promise.all([endAtOnce(this.redis.process), endAtOnce(this.mysql.process)]);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }

@@ -1,6 +1,6 @@
 import { bothLost } from './both.ts';
 import { dueAtOnce } from './due-at-once.ts';
-import { mysqlDown, mysqlEmpty, mysqlOlderCopy, mysqlSigkill } from './mysql.ts';
+import { commitReplyLost, mysqlDown, mysqlEmpty, mysqlOlderCopy, mysqlSigkill } from './mysql.ts';
 import { apiSigkill, apiSigstop, sigterm, writerSigstop } from './processes.ts';
 import { raceOnOneHold } from './race.ts';
 import { rebuilderPaused } from './rebuilder.ts';
@@ -21,6 +21,6 @@ export const ROWS: readonly Row[] = [
   ...[replyDropped, redisSlow, redisSigkill, restartLostNothing],
   ...[flushall, oldSnapshotRestored, oldSnapshotOvertaken, rebuilderPaused],
   ...[scriptFlush, notificationsOff, doorbellLost, maxmemory],
-  ...[mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty, bothLost],
+  ...[commitReplyLost, mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty, bothLost],
   ...[raceOnOneHold, dueAtOnce],
 ];

@@ -2,6 +2,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { outcomeOf } from '../history.ts';
+import { whole } from '../random.ts';
 import { ALL_ROLES } from '../world.ts';
 import { NOTHING_LOST, type Row, type Stage } from './row.ts';
 
@@ -10,6 +11,7 @@ const world = { processes: [ALL_ROLES, ALL_ROLES] };
 const OLDER_BY_MS = 8_000;
 const WRONG_FOR_MS = 5_000;
 const CLOSES_WITHIN_MS = 5_000;
+const LOSES_WITHIN_MS = 10_000;
 
 const probeHold = ({ sale, probe }: Stage, name: string) => {
   const items = [{ product_id: probe.id, qty: 1 }];
@@ -54,6 +56,26 @@ export const mysqlDown: Row = {
       }
     }
     await world.mysql.start();
+    await recovered();
+  },
+};
+
+export const commitReplyLost: Row = {
+  name: 'commit-reply-lost',
+  what: 'MySQL commits, and its answer is lost with the connection, 15 times',
+  expected: 'each transition has its effect exactly once',
+  rules: NOTHING_LOST,
+  world: { ...world, mysqlByWay: true },
+  crowd: true,
+  strike: async ({ world: { mysqlWay }, random, isShort, recovered }) => {
+    for (let times = isShort ? 5 : 15; times > 0; times -= 1) {
+      const isLost = await Promise.race([
+        mysqlWay?.loseAnswerTo('COMMIT').then(() => true),
+        pause(LOSES_WITHIN_MS, false),
+      ]);
+      if (!isLost) throw new Error('nothing was committed whose answer could be lost');
+      await pause(whole(random, 20, 300));
+    }
     await recovered();
   },
 };
