@@ -32,8 +32,8 @@ const program = new Command('holdfast')
   .version(VERSION)
   .addHelpText(
     'after',
-    '\nExit codes: 0 fine, 1 failed, refused or findings, 2 wrong usage or configuration,\n' +
-      '3 a server cannot be reached',
+    '\nExit codes: 0 fine, 1 failed, refused or findings, 2 wrong usage or\n' +
+      'configuration, 3 a server cannot be reached',
   )
   .addHelpText('afterAll', '\nIn a checkout of Holdfast: npx holdfast <command>')
   .configureOutput({ outputError: (text) => say(text.trim().replace(/^error: /, '')) })

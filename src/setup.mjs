@@ -144,7 +144,7 @@ function isRunning(pid) {
 }
 
 function say(line) {
-  process.stderr.write(`holdfast: ${line}\n`);
+  process.stderr.write(`${line.replace(/^/gm, 'holdfast: ')}\n`);
 }
 
 function fail(problem, advice) {

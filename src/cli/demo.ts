@@ -142,23 +142,26 @@ function webUrl(text: string): string {
 }
 
 const HELP = `
-Buyers storm the shop over HTTP. Some abandon their hold, give it back, are refused by their
-bank, pay late, or never; payment events come twice, too late, and before their order; requests
-are repeated with the same Idempotency-Key. Units come back after ${TTLS.holdTtlMs / 1_000} s (holds) and ${TTLS.payTtlMs / 1_000} s
-(orders), and refused buyers with them. Then both stores are audited past the engine.
+Buyers storm the shop over HTTP. Some abandon their hold, give it back, are
+refused by their bank, pay late, or never; payment events come twice, too late,
+and before their order; requests are repeated with the same Idempotency-Key.
+Units come back after ${TTLS.holdTtlMs / 1_000} s (holds) and ${TTLS.payTtlMs / 1_000} s (orders), and refused buyers with
+them. Then both stores are audited past the engine.
 
-It sells a product of its own at the Holdfast that runs in DATA_DIR, or at --url; where none
-runs, it starts one in this process, on the servers of REDIS_URL and MYSQL_URL or on private
-ones. At the end the product is paused.
+It sells a product of its own at the Holdfast that runs in DATA_DIR, or at
+--url; where none runs, it starts one in this process, on the servers of
+REDIS_URL and MYSQL_URL or on private ones. At the end the product is paused.
 
-The JSON: ok; findings, a line for each thing that is wrong; oversold, drift, lost, doubled and
-unfinished, all 0 when ok; sold, in units; books, the same stock by four accounts, in units.
-Everything else counts holds, orders, payment events, requests or buyers: holds, orders and
-payment_events by what became of them; refused buyers left without a unit, unserved ones without
-an answer; holds_per_second, p50_ms and p99_ms are those of hold requests.
+The JSON: ok; findings, a line for each thing that is wrong; oversold, drift,
+lost, doubled and unfinished, all 0 when ok; sold, in units; books, the same
+stock by four accounts, in units. Everything else counts holds, orders, payment
+events, requests or buyers: holds, orders and payment_events by what became of
+them; refused buyers left without a unit, unserved ones without an answer;
+p50_ms and p99_ms are those of hold requests, holds_per_second those answered
+until every buyer had a first answer.
 
-Exit codes: 0 the books balance, 1 the audit has failed, 2 wrong usage, 3 a server cannot be
-reached, 130 interrupted
+Exit codes: 0 the books balance, 1 the audit has failed, 2 wrong usage, 3 a
+server cannot be reached, 130 interrupted
 
 Examples:
   $ holdfast demo

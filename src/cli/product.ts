@@ -5,7 +5,7 @@ import { adminProductJson } from '../http/product-answer.ts';
 import { newProductRequest, stockRequest } from '../http/product-request.ts';
 import { readCommandConfig, withHoldfast } from './connect.ts';
 import { printFields, printJson, printTable } from './output.ts';
-import { UsageError } from './usage.ts';
+import { parseLane, UsageError } from './usage.ts';
 
 const LIMIT_MS = 10_000;
 
@@ -110,7 +110,7 @@ async function create({ json, ...options }: CreateOptions): Promise<void> {
     max_per_buyer: number(options.maxPerBuyer),
     hold_ttl_seconds: number(options.holdTtlSeconds),
     pay_ttl_seconds: number(options.payTtlSeconds),
-    lane: number(options.lane),
+    lane: options.lane === undefined ? undefined : parseLane(options.lane, config.lanes),
   };
   const product = checked(newProductRequest(config.lanes).safeParse(request));
   await withHoldfast(config, async ({ engine }) => {

@@ -3,7 +3,7 @@ import type { RebuildFinding } from '../db/schema.ts';
 import type { Rebuilt } from '../recovery/rebuild.ts';
 import { readCommandConfig, withHoldfast } from './connect.ts';
 import { printJson, printTable, say } from './output.ts';
-import { UsageError } from './usage.ts';
+import { parseLane } from './usage.ts';
 
 interface RebuildOptions {
   lane?: string;
@@ -13,10 +13,7 @@ interface RebuildOptions {
 
 function lanesOf(text: string | undefined, count: number): number[] {
   if (text === undefined) return Array.from({ length: count }, (_, lane) => lane);
-  const lane = Number(text);
-  if (Number.isInteger(lane) && lane >= 0 && lane < count) return [lane];
-  const expected = count === 1 ? '0' : `a whole number from 0 to ${count - 1}`;
-  throw new UsageError(`--lane must be ${expected}: LANES is ${count}`);
+  return [parseLane(text, count)];
 }
 
 function tell(finding: RebuildFinding): string {
@@ -66,10 +63,10 @@ export const rebuildCommand = (): Command =>
     .addHelpText(
       'after',
       `
-Rarely needed: a running Holdfast rebuilds a lane by itself when Redis has lost data. It leaves a
-lane closed, and the log says why, when MySQL is the one that lost entries: first look for the
-right MySQL. Every rebuild is kept in the table rebuilds. Exit code 1: rows did not add up and were
-corrected.
+Rarely needed: a running Holdfast rebuilds a lane by itself when Redis has lost
+data. It leaves a lane closed, and the log says why, when MySQL is the one that
+lost entries: first look for the right MySQL. Every rebuild is kept in the table
+rebuilds. Exit code 1: rows did not add up and were corrected.
 
 Examples:
   $ holdfast rebuild

@@ -57,9 +57,9 @@ export const serveCommand = (): Command =>
     .addHelpText(
       'after',
       `
-Configured by the environment; the README has the whole table. Without REDIS_URL and MYSQL_URL it
-starts private servers of its own, with their data in DATA_DIR. Without the role api it listens
-too, and answers /healthz and /readyz only.
+Configured by the environment; the README has the whole table. Without REDIS_URL
+and MYSQL_URL it starts private servers of its own, with their data in DATA_DIR.
+Without the role api it listens too, and answers /healthz and /readyz only.
 
 Examples:
   $ holdfast serve

@@ -27,7 +27,7 @@ async function rowsHint(mysqlUrl: string): Promise<string> {
   const database = pathname.slice(1);
   for (const client of ['mysql', 'mariadb']) {
     for (const folder of (process.env.PATH ?? '').split(':')) {
-      if (!(await isExecutable(join(folder, client)))) continue;
+      if (!folder.startsWith('/') || !(await isExecutable(join(folder, client)))) continue;
       return `See the rows: ${client} -h ${hostname} -P ${port} -u ${username} -p${password} ${database}`;
     }
   }

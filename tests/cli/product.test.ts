@@ -67,6 +67,7 @@ test.for([
     'ISO 4217',
   ],
   [['product', 'create', '--name', 'x', '--price', '1'], '--stock'],
+  [[...lamp, '--lane', '1'], '--lane must be 0: LANES is 1'],
   [['product', 'show', 'lamp'], 'no product id'],
   [['product', 'restock', '1', '0'], '<delta> must be'],
   [['product', 'sell'], 'unknown command'],
