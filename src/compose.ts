@@ -25,6 +25,9 @@ import { startWriter } from './writer/worker.ts';
 
 const API_CONNECTIONS = 12;
 const WRITER_CONNECTIONS = 4;
+const REBUILD_CONNECTIONS = 2;
+/** A rebuild reads whole tables. */
+const REBUILD_SILENCE_MS = 65_000;
 const READY_LIMIT_MS = 1_000;
 const LAST_DRAIN_LIMIT_MS = 5_000;
 const CLOSE_LIMIT_MS = 6_000;
@@ -175,9 +178,10 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   const { link, writerLink, subscriber } = await connectRedis(options, closers);
   const database = openDatabase(mysqlUrl, API_CONNECTIONS);
   const writerDatabase = openDatabase(mysqlUrl, WRITER_CONNECTIONS);
-  closers.push(database.close, writerDatabase.close);
+  const rebuildDatabase = openDatabase(mysqlUrl, REBUILD_CONNECTIONS, REBUILD_SILENCE_MS);
+  closers.push(database.close, writerDatabase.close, rebuildDatabase.close);
   const drain = createDrain({ redis: writerLink.redis, database: writerDatabase, keepMs });
-  const kept = new Lanes({ ...config, link, database, drain, isBroken, log });
+  const kept = new Lanes({ ...config, link, database, rebuildDatabase, drain, isBroken, log });
   const keeper = keepLanes(kept, keepsBound, log);
   closers.push(keeper.close);
   await keeper.check();

@@ -2,8 +2,10 @@
 import { Command, CommanderError } from 'commander';
 import { isUnreachable } from './cli/connect.ts';
 import { demoCommand } from './cli/demo.ts';
+import { doctorCommand } from './cli/doctor.ts';
 import { helpCommand } from './cli/help.ts';
 import { migrateCommand } from './cli/migrate.ts';
+import { outboxCommand } from './cli/outbox.ts';
 import { say } from './cli/output.ts';
 import { productCommand } from './cli/product.ts';
 import { rebuildCommand } from './cli/rebuild.ts';
@@ -39,7 +41,15 @@ const program = new Command('holdfast')
   .configureOutput({ outputError: (text) => say(text.trim().replace(/^error: /, '')) })
   .exitOverride();
 
-const commands = [serveCommand, demoCommand, migrateCommand, productCommand, rebuildCommand];
+const commands = [
+  serveCommand,
+  demoCommand,
+  migrateCommand,
+  productCommand,
+  outboxCommand,
+  doctorCommand,
+  rebuildCommand,
+];
 for (const command of commands) program.addCommand(command());
 program.addCommand(helpCommand(program));
 

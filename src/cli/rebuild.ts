@@ -26,6 +26,22 @@ function tell(finding: RebuildFinding): string {
   return `product ${productId} had ${counters(found)}; its rows say ${counters(expected)}`;
 }
 
+// As the HTTP API spells fields.
+const jsonOf = ({ tookMs, findings, ...lane }: Rebuilt) => ({
+  ...lane,
+  took_ms: tookMs,
+  findings: findings.map((finding) =>
+    finding.kind === 'hold_beyond_total'
+      ? { kind: finding.kind, hold_id: finding.holdId }
+      : {
+          kind: finding.kind,
+          product_id: finding.productId,
+          expected: finding.expected,
+          found: finding.found,
+        },
+  ),
+});
+
 function print(rebuilt: Rebuilt[]): void {
   const head = ['lane', 'epoch', 'products', 'holds', 'orders', 'seconds'];
   printTable(
@@ -49,7 +65,7 @@ async function rebuild({ lane, acceptMysql = false, json }: RebuildOptions): Pro
       rebuilt.push(await lanes.rebuild(each, acceptMysql));
     }
   });
-  if (json) printJson({ lanes: rebuilt });
+  if (json) printJson({ lanes: rebuilt.map(jsonOf) });
   else print(rebuilt);
   if (rebuilt.some(({ findings }) => findings.length > 0)) process.exitCode = 1;
 }

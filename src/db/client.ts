@@ -7,7 +7,7 @@ import { Deadline, within } from '../domain/deadline.ts';
 import { Unavailable } from '../domain/unavailable.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
-// Longer than any transaction here. A network can swallow a connection without a word, and whoever
+// Longer than any transaction of the sale. A network can swallow a connection without a word, and whoever
 // waits for its answer keeps it; TCP itself takes a quarter of an hour to notice.
 const SILENCE_MAX_MS = 12_000;
 // mysql2 lets callers wait for a connection without limit; beyond this many they are refused.
@@ -23,8 +23,15 @@ export interface Database {
   close: () => Promise<void>;
 }
 
-/** Opens a pool of at most `connections` connections; none is made before the first query. */
-export function openDatabase(url: string, connections: number): Database {
+/**
+ * Opens a pool of at most `connections` connections; none is made before the first query. One that
+ * says nothing for `silenceMs` is given up.
+ */
+export function openDatabase(
+  url: string,
+  connections: number,
+  silenceMs: number = SILENCE_MAX_MS,
+): Database {
   const pool = mysql.createPool({
     uri: url,
     connectionLimit: connections,
@@ -41,7 +48,7 @@ export function openDatabase(url: string, connections: number): Database {
     connection.query(SESSION, (error) => error && connection.destroy());
     // The driver's types leave its socket out.
     const { stream } = connection as unknown as { stream: Socket };
-    stream.setTimeout(SILENCE_MAX_MS, () => connection.destroy());
+    stream.setTimeout(silenceMs, () => connection.destroy());
   });
   return {
     pool: pool.promise(),

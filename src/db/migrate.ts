@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle } from 'drizzle-orm/mysql2';
 import { migrate } from 'drizzle-orm/mysql2/migrator';
 import mysql, { type RowDataPacket } from 'mysql2/promise';
@@ -16,6 +17,14 @@ async function countMigrations(connection: mysql.Connection): Promise<number> {
     'SELECT COUNT(*) AS migrations FROM __drizzle_migrations',
   );
   return Number(rows[0]?.migrations ?? 0);
+}
+
+/** How many migrations the database has, and how many there are. */
+export async function readMigrations(
+  connection: mysql.Connection,
+): Promise<{ applied: number; known: number }> {
+  const known = readMigrationFiles({ migrationsFolder }).length;
+  return { applied: await countMigrations(connection), known };
 }
 
 /**

@@ -19,6 +19,8 @@ const REBUILD_PAUSE_MS = 5_000;
 export interface LanesOptions {
   link: LaneLink;
   database: Database;
+  /** For statements that may take long. */
+  rebuildDatabase: Database;
   lanes: number;
   /** Largest backlog, in transitions, at which a lane still grants holds. */
   outboxMax: number;
@@ -181,7 +183,12 @@ export class Lanes {
     const isNew = found === undefined;
     // One that fails, for want of memory say, has done all its work in vain.
     this.#pausedUntil.set(lane, performance.now() + REBUILD_PAUSE_MS);
-    const rebuilt = await rebuildLane(this.#options, lane, found?.epoch ?? 0, reason);
+    const rebuilt = await rebuildLane(
+      { ...this.#options, database: this.#options.rebuildDatabase },
+      lane,
+      found?.epoch ?? 0,
+      reason,
+    );
     this.#pausedUntil.delete(lane);
     const { epoch, products, holds, orders, tookMs } = rebuilt;
     const told = { lane, epoch, products, holds, orders, tookMs };

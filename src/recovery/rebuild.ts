@@ -21,7 +21,7 @@ import type { LaneLink } from '../redis/link.ts';
 const PAGE = 1_000;
 const REDIS_LIMIT_MS = 2_000;
 /** A page can stand behind many rows of other states. */
-const MYSQL_LIMIT_MS = 30_000;
+const MYSQL_LIMIT_MS = 60_000;
 
 export interface RebuildOptions {
   link: LaneLink;

@@ -4,7 +4,7 @@ import { parseInfo } from './client.ts';
 
 const LOOK_EVERY_MS = 500;
 /** Above this share of `maxmemory` no hold is granted: the rest is for orders and payments. */
-const FULL_SHARE = 0.9;
+export const FULL_SHARE = 0.9;
 
 /** How much of its `maxmemory` Redis uses. */
 export interface Memory {

@@ -2,11 +2,18 @@ import type { Redis } from 'ioredis';
 import type { Logger } from '../log.ts';
 import { parseInfo } from './client.ts';
 
-const MAJOR_MIN = 7;
+export const MAJOR_MIN = 7;
 
 /** This Redis must not be used, and why. */
 export class UnfitRedis extends Error {
   override readonly name = 'UnfitRedis';
+}
+
+/** Valkey says it is Redis 7.2 to those who ask for redis_version. */
+export function versionOf(server: Map<string, string>): { name: string; version: string } {
+  const valkey = server.get('valkey_version');
+  if (valkey) return { name: 'Valkey', version: valkey };
+  return { name: 'Redis', version: server.get('redis_version') ?? '' };
 }
 
 async function evictionPolicy(redis: Redis): Promise<string | undefined> {
@@ -21,9 +28,7 @@ async function evictionPolicy(redis: Redis): Promise<string | undefined> {
  * order or the journal when memory runs out.
  */
 export async function checkRedis(redis: Redis, log: Logger): Promise<void> {
-  const server = parseInfo(await redis.info('server'));
-  const version = server.get('valkey_version') ?? server.get('redis_version') ?? '';
-  // Valkey says it is Redis 7.2 to those who ask for redis_version.
+  const { version } = versionOf(parseInfo(await redis.info('server')));
   if (Number.parseInt(version, 10) < MAJOR_MIN) {
     throw new UnfitRedis(
       `Redis ${version} is too old: Holdfast needs Redis 7.0 or later, or Valkey`,

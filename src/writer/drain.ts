@@ -7,6 +7,7 @@ import { Deadline } from '../domain/deadline.ts';
 import { type JournalEntry, transitionCount } from '../domain/journal.ts';
 import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { trimScript } from '../redis/bindings/trim.ts';
+import { askRedis } from '../redis/client.ts';
 import { commitsChannel, laneKey } from '../redis/keys.ts';
 import { BrokenJournal, foldEntries } from './fold.ts';
 import { type Batch, readBatch } from './read-batch.ts';
@@ -98,8 +99,9 @@ class LaneDrain {
   // Whatever else is granted there would be lost, too.
   async #close({ epoch }: Watermark): Promise<void> {
     const { redis } = this.#options;
-    const run = await redis.hget(laneKey(this.#lane), 'run');
-    await closeLaneScript.run(redis, laneKey(this.#lane), { epoch, run: run ?? '' });
+    const run = (await this.#ask('run', redis.hget(laneKey(this.#lane), 'run'))) ?? '';
+    const closing = closeLaneScript.run(redis, laneKey(this.#lane), { epoch, run });
+    await this.#ask('close lane', closing);
   }
 
   async #commit(
@@ -116,7 +118,7 @@ class LaneDrain {
     if (result === 'moved') return result;
     this.#remember(to);
     const calls = entries.map((entry) => entry.call).join(' ');
-    await this.#options.redis.publish(commitsChannel(this.#lane), calls);
+    await this.#ask('publish', this.#options.redis.publish(commitsChannel(this.#lane), calls));
     return result;
   }
 
@@ -135,6 +137,10 @@ class LaneDrain {
     this.#kept.push({ minId: `${epoch}-${sequence + 1}`, committedAt: performance.now() });
   }
 
+  #ask<T>(what: string, promise: Promise<T>): Promise<T> {
+    return askRedis(new Deadline(READ_LIMIT_MS), what, promise);
+  }
+
   async #trim(): Promise<void> {
     if (!this.#watermark) return;
     const { epoch, emitted } = this.#watermark;
@@ -143,11 +149,9 @@ class LaneDrain {
     while (this.#kept[0] && this.#kept[0].committedAt < before) {
       minId = this.#kept.shift()?.minId ?? '';
     }
-    await trimScript.run(this.#options.redis, laneKey(this.#lane), {
-      epoch,
-      persisted: emitted,
-      minId,
-    });
+    const command = { epoch, persisted: emitted, minId };
+    const trimming = trimScript.run(this.#options.redis, laneKey(this.#lane), command);
+    await this.#ask('trim', trimming);
   }
 }
 

@@ -91,7 +91,7 @@ test('what waits for a closed lane does not keep the others waiting', async () =
   await t.redis.hset(laneKey(0), 'epoch', '2');
   await leaveAdjustment(t, stuck.id, 5, 'a');
   await leaveAdjustment(t, free.id, 5, 'b');
-  await leaveProduct(t, 0);
+  const late = await leaveProduct(t, 0);
   const id = await leaveProduct(t, 1);
   await eventually(async () => {
     expect(await hold(t, { id })).toMatchObject({ status: 'held' });
@@ -99,6 +99,9 @@ test('what waits for a closed lane does not keep the others waiting', async () =
   });
   expect(await open(t)).toEqual([{ key: 'a' }]);
   await t.redis.hset(laneKey(0), 'epoch', '1');
-  await eventually(async () => expect(await totalOf(t, stuck.id)).toBe(15));
+  await eventually(async () => {
+    expect(await totalOf(t, stuck.id)).toBe(15);
+    expect(await hold(t, { id: late })).toMatchObject({ status: 'held' });
+  });
   await expectBooksBalance(t);
 });
