@@ -16,7 +16,7 @@ import { type Ground, prepareGround } from './world.ts';
 
 const SEED = 1;
 const OPERATIONS = 1_200;
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 180_000;
 
 const NOTHING_LOST = [
   ...[apiSigkill, replyDropped, scriptFlush, doorbellLost],

@@ -1,7 +1,10 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { crowd, fillShelf } from './buyers.ts';
 import { check, type Verdict } from './checker/check.ts';
 import { StateReader } from './checker/read-state.ts';
 import { outcomeOf } from './history.ts';
+import { patchedCopy } from './mutations/patch.ts';
 import { seeded } from './random.ts';
 import { timeToRecover } from './recovery.ts';
 import type { Row, Stage } from './rows/row.ts';
@@ -44,8 +47,8 @@ export const isGreen = ({ findings }: Pick<Result, 'findings'>): boolean => find
 /** Runs one row with one seed in a world of its own, and lets the checker decide. */
 export async function runRow(ground: Ground, row: Row, options: RunOptions): Promise<Result> {
   const { seed, operations } = options;
-  const code = options.code === undefined ? {} : { code: options.code };
-  const world = await World.open(ground, row.name, { ...row.world, ...code });
+  const code = await codeOf(ground, row, options);
+  const world = await World.open(ground, row.name, { ...row.world, code });
   const sale = new Sale(world, { seed, operations, clients: CLIENTS });
   try {
     return await runSale(world, sale, row, options);
@@ -56,6 +59,15 @@ export async function runRow(ground: Ground, row: Row, options: RunOptions): Pro
     sale.close();
     await world.close();
   }
+}
+
+// A fault that no signal can bring about is put into a copy.
+async function codeOf(ground: Ground, row: Row, options: RunOptions): Promise<string> {
+  const { code = ground.code } = options;
+  if (!row.patches) return code;
+  const folder = join(ground.folder, `${row.name}-code`);
+  await rm(folder, { recursive: true, force: true });
+  return patchedCopy(code, folder, row.patches);
 }
 
 async function runSale(world: World, sale: Sale, row: Row, options: RunOptions): Promise<Result> {

@@ -44,7 +44,8 @@ function checkEarlyEnd(story: Story, row: HoldRow, rules: Rules, findings: Findi
   }
   for (const { attempts } of [...story.orders, ...story.releases]) {
     for (const { body, endedAtMs } of attempts) {
-      const early = body.code === 'hold_expired' && endedAtMs < expiresAtMs - CLOCK_SLACK_MS;
+      const isBefore = !rules.clockJumps && endedAtMs < expiresAtMs - CLOCK_SLACK_MS;
+      const early = body.code === 'hold_expired' && isBefore;
       if (early || body.code === 'hold_not_found') {
         const text = `${holdId} was acknowledged and then ${body.code}`;
         findings.loss(rules.redisLosesData, text);

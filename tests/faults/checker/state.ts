@@ -86,6 +86,8 @@ export interface Rules {
   backWithinMs?: number;
   /** No hold appears after its caller gave up. */
   noLateHolds?: boolean;
+  /** The server's clock is not the clients': deadlines can be compared within the rows only. */
+  clockJumps?: boolean;
 }
 
 /** The order of a hold: they share what follows the prefix. */

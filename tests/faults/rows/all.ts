@@ -1,4 +1,5 @@
 import { bothLost } from './both.ts';
+import { clockJump } from './clock.ts';
 import { dueAtOnce } from './due-at-once.ts';
 import { commitReplyLost, mysqlDown, mysqlEmpty, mysqlOlderCopy, mysqlSigkill } from './mysql.ts';
 import { apiSigkill, apiSigstop, sigterm, writerSigstop } from './processes.ts';
@@ -22,5 +23,5 @@ export const ROWS: readonly Row[] = [
   ...[flushall, oldSnapshotRestored, oldSnapshotOvertaken, rebuilderPaused],
   ...[scriptFlush, notificationsOff, doorbellLost, maxmemory],
   ...[commitReplyLost, mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty, bothLost],
-  ...[raceOnOneHold, dueAtOnce],
+  ...[clockJump, raceOnOneHold, dueAtOnce],
 ];

@@ -5,21 +5,54 @@ import { NOTHING_LOST, type Row, type Stage } from './row.ts';
 
 const world = { processes: [ALL_ROLES, ALL_ROLES], redisByWay: true };
 const ANSWERED_WITHIN_MS = 2_000;
-/** The clients share two cores with everything else. */
-const CLIENT_SLACK_MS = 250;
 const LOSES_WITHIN_MS = 10_000;
+
+const PACE_MS = 50;
+const PACER = 'pacer';
+
+/** Asks for what needs no server at all: how long that takes is the machine's own time. */
+function keepPace({ sale }: Stage): { stop: () => void } {
+  let stopped = false;
+  const keep = async () => {
+    while (!stopped) {
+      await sale.ask(PACER, { kind: 'read', path: '/healthz' });
+      await pause(PACE_MS);
+    }
+  };
+  sale.later(keep());
+  return {
+    stop: () => {
+      stopped = true;
+    },
+  };
+}
 
 /** Requests that began in this time must have been answered, whatever the answer, in time. */
 function checkAnswered({ sale, broken, note }: Stage, fromMs: number, toMs: number): void {
-  const during = sale.history.operations
-    .flatMap(({ attempts }) => attempts)
-    .filter(({ invokedAtMs }) => invokedAtMs >= fromMs && invokedAtMs <= toMs);
-  const slowest = Math.max(0, ...during.map((it) => it.endedAtMs - it.invokedAtMs));
-  note(`slowest answer ${slowest} ms of ${during.length}`);
-  if (slowest > ANSWERED_WITHIN_MS + CLIENT_SLACK_MS) {
-    const late = during.filter((it) => it.endedAtMs - it.invokedAtMs > ANSWERED_WITHIN_MS);
-    broken(`${late.length} requests took over 2 s, the slowest ${slowest} ms`);
-  }
+  const slowestOf = (isPacer: boolean) => {
+    const tookMs = sale.history.operations
+      .filter(({ client }) => (client === PACER) === isPacer)
+      .flatMap(({ attempts }) => attempts)
+      .filter(({ invokedAtMs }) => invokedAtMs >= fromMs && invokedAtMs <= toMs)
+      .map(({ invokedAtMs, endedAtMs }) => endedAtMs - invokedAtMs);
+    return Math.max(0, ...tookMs);
+  };
+  const [slowestMs, ownMs] = [slowestOf(false), slowestOf(true)];
+  note(`the slowest answer took ${slowestMs} ms; without Redis, ${ownMs} ms`);
+  if (slowestMs > ANSWERED_WITHIN_MS + ownMs) broken(`a request took ${slowestMs} ms`);
+}
+
+/** Lets something be slow for a while, and looks at how requests were answered meanwhile. */
+async function whileSlow(stage: Stage, forMs: number, begin: () => void, end: () => void) {
+  const pacer = keepPace(stage);
+  const fromMs = Date.now();
+  begin();
+  await pause(forMs);
+  const toMs = Date.now();
+  end();
+  await stage.recovered();
+  pacer.stop();
+  checkAnswered(stage, fromMs, toMs);
 }
 
 export const redisSlow: Row = {
@@ -31,24 +64,14 @@ export const redisSlow: Row = {
   crowd: true,
   composable: true,
   strike: async (stage) => {
-    const { world, isShort, recovered } = stage;
+    const { world, isShort } = stage;
     for (const delayMs of isShort ? [1_000] : [200, 1_000, 5_000]) {
-      const fromMs = Date.now();
       // Half on the way there, half on the way back.
-      world.way?.delay(delayMs / 2);
-      await pause(2_000);
-      world.way?.delay(0);
-      const toMs = Date.now();
-      await recovered();
-      checkAnswered(stage, fromMs, toMs);
+      const begin = () => world.way?.delay(delayMs / 2);
+      await whileSlow(stage, 2_000, begin, () => world.way?.delay(0));
     }
-    const fromMs = Date.now();
-    world.redis.process.signal('SIGSTOP');
-    await pause(isShort ? 3_000 : 5_000);
-    const toMs = Date.now();
-    world.redis.process.signal('SIGCONT');
-    await recovered();
-    checkAnswered(stage, fromMs, toMs);
+    const signal = (name: NodeJS.Signals) => () => world.redis.process.signal(name);
+    await whileSlow(stage, isShort ? 3_000 : 5_000, signal('SIGSTOP'), signal('SIGCONT'));
   },
 };
 

@@ -1,4 +1,5 @@
 import type { Rules } from '../checker/state.ts';
+import type { Patch } from '../mutations/patch.ts';
 import type { Random } from '../random.ts';
 import type { Product, Sale } from '../sale.ts';
 import type { World, WorldOptions } from '../world.ts';
@@ -32,6 +33,8 @@ export interface Row {
   declared?: string;
   rules: Rules;
   world: WorldOptions;
+  /** What a copy of the engine needs for this fault. */
+  patches?: readonly Patch[];
   /** A crowd buys around the fault, unless the fault brings its own clients. */
   crowd: boolean;
   /** Of a run of random faults. */
