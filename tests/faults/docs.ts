@@ -66,7 +66,8 @@ run all the same, since processes and sockets take their own time.
 - **oversold**: units of certainly live holds and orders beyond what there was at that moment
 - **drift**: units by which Redis, the \`stock\` rows and the sums of rows differ in the end
 - **declared**: losses that the row declares; only where Redis loses data, and never an order
-- **recovers**: from the fault's end until holds and orders succeed again, the longest of a run`;
+- **recovers**: from the fault's end until holds and orders succeed again, the longest of a run; for
+  what is due at once, from the last deadline until all units are back`;
 
 function faultsSection(): string {
   return ROWS.map(({ name, what, expected, declared }) => {

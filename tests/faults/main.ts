@@ -68,6 +68,7 @@ const command = new Command('npm run faults --')
   .option('--seed <number>', 'the first seed', positive, 1)
   .option('--seeds <count>', 'seeds of each row', positive, 3)
   .option('--operations <count>', 'operations of each sale, at least', positive, 2_000)
+  .option('--minutes <count>', 'instead: faults at random in one long sale', positive)
   .option(
     '--mutations [names]',
     'engines broken on purpose, which the checker must catch',

@@ -83,6 +83,7 @@ async function runSale(world: World, sale: Sale, row: Row, options: RunOptions):
     recovered: async () => {
       recoveries.push(await timeToRecover(sale, probe, patienceMs));
     },
+    took: (ms) => void recoveries.push(ms),
     broken: (text) => void broken.push(text),
     note: (text) => void notes.push(text),
     say: options.say,

@@ -79,6 +79,7 @@ async function strike(stage: Stage): Promise<void> {
   const [first = 0, last = 0] = [deadlines[0], deadlines.at(-1)];
   const busiest = busiestSecond(deadlines);
   const backAtMs = await untilBack(stage, id);
+  stage.took(backAtMs - last);
   const bound = isShort ? BACK_WITHIN_SHORT_MS : BACK_WITHIN_MS;
   note(
     `${deadlines.length} holds due within ${last - first} ms, ${busiest} of them in one second; ` +

@@ -15,6 +15,8 @@ export interface Stage {
   isShort: boolean;
   /** Waits until holds and orders succeed again, and takes note of how long that took. */
   recovered: () => Promise<void>;
+  /** A recovery that the row has measured itself. */
+  took: (ms: number) => void;
   /** What the row promises and did not keep: makes it red. */
   broken: (text: string) => void;
   /** What is told beside the figures. */
