@@ -4,9 +4,6 @@ import { ALL_ROLES } from '../world.ts';
 import { NOTHING_LOST, type Row, type Stage } from './row.ts';
 
 const TWO_OF_ALL = { processes: [ALL_ROLES, ALL_ROLES] };
-const WRITER = 'writer,expiry,reconciler';
-/** Longer than a job's lock in BullMQ. */
-const PAST_THE_LOCK_MS = 33_000;
 const STOP_MS_MAX = 20_000;
 
 export const apiSigkill: Row = {
@@ -46,29 +43,6 @@ export const apiSigstop: Row = {
       await recovered();
       if (times > 1) await sale.more(0.1);
     }
-  },
-};
-
-export const writerSigstop: Row = {
-  name: 'writer-sigstop',
-  what: 'one of two writers is stopped for 33 s, past its job lock, and resumed',
-  expected: 'the other one drains; the resumed one finds its work done',
-  rules: NOTHING_LOST,
-  world: { processes: ['api', 'api', WRITER, WRITER] },
-  crowd: true,
-  strike: async ({ world, isShort, recovered, note }) => {
-    const writer = world.serves.find(({ roles }) => roles === WRITER);
-    writer?.process.signal('SIGSTOP');
-    const startedAt = performance.now();
-    try {
-      // Orders go on through the other writer.
-      await recovered();
-      note(`orders went on ${Math.round(performance.now() - startedAt)} ms after the stop`);
-      await pause(isShort ? 2_000 : PAST_THE_LOCK_MS);
-    } finally {
-      writer?.process.signal('SIGCONT');
-    }
-    await recovered();
   },
 };
 
