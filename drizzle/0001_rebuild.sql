@@ -10,5 +10,6 @@ CREATE TABLE `rebuilds` (
 	CONSTRAINT `rebuilds_lane_epoch_pk` PRIMARY KEY(`lane`,`epoch`)
 );
 --> statement-breakpoint
+ALTER TABLE `lanes` ADD `shop` varchar(32) character set ascii collate ascii_bin DEFAULT '' NOT NULL;--> statement-breakpoint
 ALTER TABLE `orders` ADD `counted` boolean DEFAULT false NOT NULL;--> statement-breakpoint
 UPDATE `orders` JOIN `holds` ON `holds`.`id` = `orders`.`hold_id` SET `orders`.`counted` = `holds`.`counted`;

@@ -8,7 +8,7 @@ ARGV[2] run           string   run_id of this server
 ARGV[3] products      string   JSON, [product_id, fields] each; fields is [field, value, ...]
 ARGV[4] reservations  string   JSON, [id, record] each, held or pending
 ARGV[5] buyers        string   JSON, [product_id, buyer, units] each
-ARGV[6] keys          string   JSON, [operation, key, value, ttl_ms] each
+ARGV[6] keys          string   JSON, [operation, key, value, ttl_ms] each; adj for an adjustment
 
 Returns, in order of precedence
   {'stale', now_ms}  another rebuild, or none: nothing written
@@ -38,6 +38,7 @@ for _, count in ipairs(buyers) do
   redis.call('HSET', buyers_key(count[1]), count[2], count[3])
 end
 for _, first in ipairs(keys) do
-  redis.call('SET', idempotency_key(first[1], first[2]), first[3], 'PX', first[4])
+  local key = first[1] == 'adj' and adjustment_key(first[2]) or idempotency_key(first[1], first[2])
+  redis.call('SET', key, first[3], 'PX', first[4])
 end
 return {'loaded', now_ms}

@@ -30,7 +30,7 @@ Returns, in order of precedence
   {'created', now_ms}
   {'unchanged', now_ms}    these rules or newer ones were there
   {'updated', now_ms}
-Emits stock when created
+Emits rules, and stock when created
 ]]
 --@include transition
 local epoch, run, call, late_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -41,9 +41,15 @@ if refused then return refused end
 
 local product = load_product(product_id)
 if not product and initial_stock == '' then return {'no_counters', now_ms} end
+-- Told by the journal as well, though nobody needs to read it there: rules that are lost with Redis
+-- are then missed like any other entry.
+add_to_entry('rules', {product_id, rules_version})
 if product then
   local known_version = tonumber(redis.call('HGET', product_key(product_id), 'rules_version') or 0)
-  if known_version >= tonumber(rules_version) then return {'unchanged', now_ms} end
+  if known_version >= tonumber(rules_version) then
+    commit(call)
+    return {'unchanged', now_ms}
+  end
 else
   local total = tonumber(initial_stock)
   products[product_id] = {

@@ -6,6 +6,7 @@ here on only scripts of this rebuild write to the lane.
 KEYS[1] lane   hash     the lane; all other keys follow from it (include/keys)
 ARGV[1] epoch  integer  that MySQL has given to this rebuild
 ARGV[2] run    string   run_id of this server
+ARGV[3] shop   string   tells the database that the lane is built from from another
 
 Returns, in order of precedence
   {'changed', now_ms}  the lane has this epoch or a later one: nothing written
@@ -13,11 +14,11 @@ Returns, in order of precedence
 Emits nothing
 ]]
 --@include gate
-local epoch, run = ARGV[1], ARGV[2]
+local epoch, run, shop = ARGV[1], ARGV[2], ARGV[3]
 
 if tonumber(lane_epoch or 0) >= tonumber(epoch) then return {'changed', now_ms} end
 redis.call('DEL', lane_key)
-redis.call('HSET', lane_key, 'state', 'rebuilding', 'epoch', epoch, 'run', run, 'tail', 'start',
-  'position', '', 'emitted', 0, 'persisted', 0)
+redis.call('HSET', lane_key, 'state', 'rebuilding', 'epoch', epoch, 'run', run, 'shop', shop,
+  'tail', 'start', 'position', '', 'emitted', 0, 'persisted', 0)
 redis.call('UNLINK', outbox_key, due_key)
 return {'started', now_ms}

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
+import { RowsDisagree } from './db/rows.ts';
 import { Deadline, within } from './domain/deadline.ts';
 import { Unavailable } from './domain/unavailable.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
@@ -19,7 +20,7 @@ import { checkRedis } from './redis/requirements.ts';
 import { createAcks } from './writer/acks.ts';
 import { createDoorbell, type Doorbell } from './writer/doorbell.ts';
 import { createDrain, type Drain } from './writer/drain.ts';
-import { BrokenJournal } from './writer/fold.ts';
+import { BrokenJournal, EntryDisagrees } from './writer/fold.ts';
 import { watchLag } from './writer/lag.ts';
 import { startWriter } from './writer/worker.ts';
 
@@ -107,7 +108,11 @@ async function connectRedis({ redisUrl, log }: ComposeOptions, closers: Closer[]
   return { link, writerLink: await connect(), subscriber };
 }
 
-const isBroken = (error: unknown): boolean => error instanceof BrokenJournal;
+function whyNot(error: unknown): 'broken' | 'disagrees' | undefined {
+  if (error instanceof BrokenJournal) return 'broken';
+  const disagrees = error instanceof RowsDisagree || error instanceof EntryDisagrees;
+  return disagrees ? 'disagrees' : undefined;
+}
 
 // A drain that fails is tried again by the writer, or by the next command.
 const ownDoorbell = (drain: Drain): Doorbell => ({
@@ -174,17 +179,26 @@ async function startRoles(
 async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfast> {
   const { config, log, redisUrl, mysqlUrl, keepMs = KEEP_MS } = options;
   const { lanes } = config;
-  const keepsBound = config.roles.length === 0;
+  const looksOnly = config.roles.length === 0;
   const { link, writerLink, subscriber } = await connectRedis(options, closers);
   const database = openDatabase(mysqlUrl, API_CONNECTIONS);
   const writerDatabase = openDatabase(mysqlUrl, WRITER_CONNECTIONS);
   const rebuildDatabase = openDatabase(mysqlUrl, REBUILD_CONNECTIONS, REBUILD_SILENCE_MS);
   closers.push(database.close, writerDatabase.close, rebuildDatabase.close);
   const drain = createDrain({ redis: writerLink.redis, database: writerDatabase, keepMs });
-  const kept = new Lanes({ ...config, link, database, rebuildDatabase, drain, isBroken, log });
-  const keeper = keepLanes(kept, keepsBound, log);
+  const kept = new Lanes({
+    ...config,
+    link,
+    database,
+    rebuildDatabase,
+    drain,
+    whyNot,
+    looksOnly,
+    log,
+  });
+  const keeper = keepLanes(kept, looksOnly, log);
   closers.push(keeper.close);
-  await keeper.check();
+  await keeper.start();
   const doorbell = options.drainsItself ? ownDoorbell(drain) : createDoorbell(redisUrl);
   closers.push(doorbell.close);
   const lag = await watchLag(link.redis, database, lanes);

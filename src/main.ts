@@ -14,7 +14,7 @@ import { UsageError } from './cli/usage.ts';
 import { BadConfig } from './config.ts';
 import { driverError } from './db/client.ts';
 import { UnusableSetting } from './embedded/unusable.ts';
-import { TooFewLanes } from './recovery/lanes.ts';
+import { TooFewLanes } from './recovery/errors.ts';
 import { VERSION } from './version.ts';
 
 /** What a shell, cron or CI learns from the exit code. */

@@ -1,43 +1,12 @@
-import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
 import { holdId, orderId } from '../domain/ids.ts';
-import { COUNTER_NAMES } from '../domain/product.ts';
-import type { FoldedChanges, StockChange, Watermark } from './changes.ts';
+import type { OutcomeEvent } from '../domain/journal.ts';
+import { applyAdjustments, applyRules, applyStock } from './apply-stock.ts';
+import type { FoldedChanges, Watermark } from './changes.ts';
 import { type Database, transaction } from './client.ts';
-
-// Rows are written by mysql2 itself: building a thousand-row insert through the query builder
-// takes the writer longer than MySQL needs to run it.
+import { insert, moment, momentOrNull, type Row, sorted, update } from './rows.ts';
 
 const TRANSACTION_LIMIT_MS = 10_000;
-
-type Row = (string | number | null)[];
-
-/** `2026-01-02 03:04:05.678`, in UTC. */
-const moment = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').slice(0, -1);
-const momentOrNull = (ms: number | null): string | null => (ms === null ? null : moment(ms));
-
-// Rows sorted by primary key lock in one order, so that two drains wait instead of deadlocking.
-const sorted = <K extends string | number, V>(map: Map<K, V>): [K, V][] =>
-  [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-
-/** Rows do not say what the journal says they must: nothing of the batch was written. */
-export class RowsDisagree extends Error {
-  override readonly name = 'RowsDisagree';
-}
-
-async function insert(connection: PoolConnection, sql: string, rows: Row[]): Promise<void> {
-  if (rows.length > 0) await connection.query(sql, [rows]);
-}
-
-// An upsert that may only update: MySQL counts 2 for a changed row and 1 for a new one.
-async function update(connection: PoolConnection, table: string, sql: string, rows: Row[]) {
-  if (rows.length === 0) return;
-  const [result] = await connection.query<ResultSetHeader>(sql, [rows]);
-  if (result.affectedRows !== 2 * rows.length) {
-    throw new RowsDisagree(
-      `${table}: of ${rows.length} rows that the journal changes, some are missing or were changed before`,
-    );
-  }
-}
 
 async function applyHolds(connection: PoolConnection, changes: FoldedChanges): Promise<void> {
   const made = sorted(changes.holdsMade);
@@ -125,6 +94,10 @@ async function applyOrders(connection: PoolConnection, changes: FoldedChanges): 
   );
 }
 
+// Of a receipt that MySQL has lost: what came of it tells what it said.
+const statusOf = ({ outcome, orderState }: OutcomeEvent): 'success' | 'failed' =>
+  outcome === 'ignored' || orderState === 'cancelled' ? 'failed' : 'success';
+
 // `outcome` is assigned last: the assignments before it still see whether there was one.
 async function applyOutcomes(connection: PoolConnection, changes: FoldedChanges): Promise<void> {
   await insert(
@@ -137,69 +110,11 @@ async function applyOutcomes(connection: PoolConnection, changes: FoldedChanges)
     sorted(changes.outcomes).map(([reference, { event, atMs }]) => [
       reference,
       orderId(event.id),
-      'success',
+      statusOf(event),
       moment(atMs),
       moment(atMs),
       event.orderState,
       event.outcome,
-    ]),
-  );
-}
-
-async function applyStock(connection: PoolConnection, changes: FoldedChanges): Promise<void> {
-  const rows = sorted(changes.stock);
-  if (rows.length === 0) return;
-  const [known] = await connection.query<RowDataPacket[]>(
-    'SELECT product_id, total, available, held, pending, sold FROM stock WHERE product_id IN (?)' +
-      ' ORDER BY product_id FOR UPDATE',
-    [rows.map(([productId]) => productId)],
-  );
-  const knownById = new Map(known.map((row) => [Number(row.product_id), row]));
-  for (const [productId, { before }] of rows) {
-    const row = knownById.get(productId);
-    const says = (counter: keyof StockChange['before']) => Number(row?.[counter] ?? 0);
-    const wrong = COUNTER_NAMES.find((counter) => says(counter) !== before[counter]);
-    if (wrong) {
-      throw new RowsDisagree(
-        `stock of product ${productId}: ${wrong} is ${says(wrong)} in MySQL, and the journal goes on` +
-          ` from ${before[wrong]}`,
-      );
-    }
-  }
-  await insert(
-    connection,
-    'INSERT INTO stock (product_id, lane, total, available, held, pending, sold, epoch, sequence)' +
-      ' VALUES ? ON DUPLICATE KEY UPDATE total = VALUES(total), available = VALUES(available),' +
-      ' held = VALUES(held), pending = VALUES(pending), sold = VALUES(sold),' +
-      ' epoch = VALUES(epoch), sequence = VALUES(sequence)',
-    rows.map(([productId, { after, epoch, sequence }]) => [
-      productId,
-      changes.lane,
-      after.total,
-      after.available,
-      after.held,
-      after.pending,
-      after.sold,
-      epoch,
-      sequence,
-    ]),
-  );
-}
-
-// The row is there already, unless a twin of the request was refused and took it away meanwhile.
-async function applyAdjustments(connection: PoolConnection, changes: FoldedChanges): Promise<void> {
-  await insert(
-    connection,
-    'INSERT INTO stock_adjustments (product_id, `key`, delta, created_at, epoch, sequence)' +
-      ' VALUES ? ON DUPLICATE KEY UPDATE delta = VALUES(delta), epoch = VALUES(epoch),' +
-      ' sequence = VALUES(sequence)',
-    changes.adjustments.map(({ event, atMs, epoch, sequence }) => [
-      event.productId,
-      event.key,
-      event.delta,
-      moment(atMs),
-      epoch,
-      sequence,
     ]),
   );
 }
@@ -231,6 +146,7 @@ export function applyChanges(
     await applyOutcomes(connection, changes);
     await applyStock(connection, changes);
     await applyAdjustments(connection, changes);
+    await applyRules(connection, changes);
     await connection.query(
       'UPDATE lanes SET epoch = ?, sequence = ?, `call` = ?, emitted = ?, event_at = ? WHERE lane = ?',
       [to.epoch, to.sequence, to.call, to.emitted, moment(to.eventAtMs), changes.lane],

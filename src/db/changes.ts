@@ -36,6 +36,8 @@ export interface FoldedChanges {
   ordersChanged: Map<string, OrderChange>;
   outcomes: Map<string, { event: OutcomeEvent; atMs: number }>;
   stock: Map<number, StockChange>;
+  /** The newest rules of each product that Redis has. */
+  rules: Map<number, number>;
   adjustments: { event: StockEvent; atMs: number; epoch: number; sequence: number }[];
 }
 

@@ -1,11 +1,11 @@
-import { and, asc, eq, gt, inArray } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNotNull, sql } from 'drizzle-orm';
 import type { RowDataPacket } from 'mysql2/promise';
 import { holdId, orderId, type ReservationId } from '../domain/ids.ts';
 import type { Counters } from '../domain/product.ts';
 import type { Item, ReservationRecord } from '../domain/reservation.ts';
 import type { Database } from './client.ts';
 import { type ProductRow, toProductRow } from './products.ts';
-import { holdItems, holds, orders, products, stock } from './schema.ts';
+import { holdItems, holds, orders, products, stock, stockAdjustments } from './schema.ts';
 
 // What a lane's rows say is alive, page by page: what a rebuild loads. Pages go by primary key, so
 // that all of them together read a table once.
@@ -142,19 +142,23 @@ export const listOrdersSince =
     }));
   };
 
-/** Products of a lane that its journal has told of, with their counters. */
+/**
+ * Products of a lane that its journal has told of, with their counters. One without a row in
+ * `products` may still have holds and orders.
+ */
 export async function listStockedProducts(
   { orm }: Database,
   lane: number,
-): Promise<{ product: ProductRow; counters: Counters }[]> {
+): Promise<{ id: number; product: ProductRow | undefined; counters: Counters }[]> {
   const rows = await orm
     .select({ product: products, stock })
     .from(stock)
-    .innerJoin(products, eq(products.id, stock.productId))
+    .leftJoin(products, eq(products.id, stock.productId))
     .where(eq(stock.lane, lane))
-    .orderBy(asc(products.id));
-  return rows.map(({ product, stock: { total, available, held, pending, sold } }) => ({
-    product: toProductRow(product, true),
+    .orderBy(asc(stock.productId));
+  return rows.map(({ product, stock: { productId, total, available, held, pending, sold } }) => ({
+    id: productId,
+    product: product ? toProductRow(product, true) : undefined,
     counters: { total, available, held, pending, sold },
   }));
 }
@@ -180,3 +184,40 @@ export async function countBuyers(
     units: Number(row.units),
   }));
 }
+
+/** A stock adjustment that the journal has, as Redis remembers it. */
+export interface MadeAdjustment {
+  id: string;
+  productId: number;
+  key: string;
+  delta: number;
+  atMs: number;
+}
+
+/** Adjustments of a lane made since a moment, by product and key. */
+export const listAdjustmentsSince =
+  (since: Date): Page<MadeAdjustment> =>
+  async ({ orm }, lane, after, limit) => {
+    const [productId = '0', key = ''] = after.split(/:(.*)/s);
+    const rows = await orm
+      .select({ made: stockAdjustments })
+      .from(stockAdjustments)
+      .innerJoin(stock, eq(stock.productId, stockAdjustments.productId))
+      .where(
+        and(
+          eq(stock.lane, lane),
+          isNotNull(stockAdjustments.epoch),
+          gt(stockAdjustments.createdAt, since),
+          sql`(${stockAdjustments.productId}, ${stockAdjustments.key}) > (${Number(productId)}, ${key})`,
+        ),
+      )
+      .orderBy(asc(stockAdjustments.productId), asc(stockAdjustments.key))
+      .limit(limit);
+    return rows.map(({ made }) => ({
+      id: `${made.productId}:${made.key}`,
+      productId: made.productId,
+      key: made.key,
+      delta: made.delta,
+      atMs: ms(made.createdAt),
+    }));
+  };

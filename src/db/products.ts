@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gte, isNull, lt, or, sql } from 'drizzle-orm';
 import type { ResultSetHeader } from 'mysql2/promise';
 import type { NewProduct, RulesPatch } from '../domain/outcomes.ts';
 import type { ProductRules } from '../domain/product.ts';
@@ -102,23 +102,16 @@ export async function readProductRow(
   return row && toProductRow(row.product, row.stockOf !== null);
 }
 
-/** Whether the journal's stock of a product has reached MySQL. */
-export async function isInJournal({ orm }: Database, id: number): Promise<boolean> {
-  const rows = await orm.select({ id: stock.productId }).from(stock).where(eq(stock.productId, id));
-  return rows.length > 0;
-}
-
-/** Takes note that Redis has these rules. */
-export async function markRulesApplied(
-  { orm }: Database,
-  id: number,
-  rulesVersion: number,
-): Promise<void> {
-  await orm
-    .update(products)
-    .set({ rulesApplied: rulesVersion })
-    .where(and(eq(products.id, id), lt(products.rulesApplied, rulesVersion)));
-}
+/** Asks whether MySQL has the journal's word that Redis has these rules, or newer ones. */
+export const areRulesApplied =
+  ({ orm }: Database, id: number, version: number) =>
+  async (): Promise<boolean> => {
+    const rows = await orm
+      .select({ id: products.id })
+      .from(products)
+      .where(and(eq(products.id, id), gte(products.rulesApplied, version)));
+    return rows.length > 0;
+  };
 
 /** Products whose newest rules may not have reached Redis: a process died on the way. */
 export async function listUnapplied({ orm }: Database, limit: number): Promise<ProductRow[]> {

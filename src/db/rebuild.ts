@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { CHAIN_START } from '../domain/journal.ts';
@@ -20,6 +21,8 @@ export class OrdersExceedTotal extends Error {
 export interface RebuildBegun {
   /** The lane's new epoch; nothing of an earlier one is committed any more. */
   epoch: number;
+  /** Tells this database from another. */
+  shop: string;
   findings: RebuildFinding[];
 }
 
@@ -47,9 +50,9 @@ async function sumLive(connection: PoolConnection, lane: number): Promise<(id: n
       " ON i.hold_id = o.hold_id WHERE o.lane = ? AND o.state = 'pending' GROUP BY i.product_id",
     [lane],
   );
-  const unitsOf = (rows: Row[], id: number) =>
-    Number(rows.find((row) => Number(row.id) === id)?.units ?? 0);
-  return (id) => ({ held: unitsOf(held, id), pending: unitsOf(pending, id) });
+  const byId = (rows: Row[]) => new Map(rows.map((row) => [Number(row.id), Number(row.units)]));
+  const [heldById, pendingById] = [byId(held), byId(pending)];
+  return (id) => ({ held: heldById.get(id) ?? 0, pending: pendingById.get(id) ?? 0 });
 }
 
 // The newest holds go first: they are the ones that should not have been granted.
@@ -137,20 +140,21 @@ export function beginRebuild(
       'INSERT IGNORE INTO lanes (lane, epoch, sequence, `call`, emitted) VALUES (?, 0, -1, ?, 0)',
       [lane, CHAIN_START],
     );
-    const locked = 'SELECT epoch FROM lanes WHERE lane = ? FOR UPDATE';
+    const locked = 'SELECT epoch, shop FROM lanes WHERE lane = ? FOR UPDATE';
     const [row] = await rowsOf(connection, locked, [lane]);
     const epoch = Math.max(Number(row?.epoch ?? 0), epochInRedis) + 1;
+    const shop = row?.shop || randomUUID().replaceAll('-', '');
     const findings = await correctStock(connection, lane);
     await connection.query<ResultSetHeader>(
-      'UPDATE lanes SET epoch = ?, sequence = -1, `call` = ?, emitted = 0 WHERE lane = ?',
-      [epoch, CHAIN_START, lane],
+      'UPDATE lanes SET epoch = ?, sequence = -1, `call` = ?, emitted = 0, shop = ? WHERE lane = ?',
+      [epoch, CHAIN_START, shop, lane],
     );
     await connection.query(
       'REPLACE INTO rebuilds (lane, epoch, reason, started_at, findings)' +
         ' VALUES (?, ?, ?, UTC_TIMESTAMP(3), ?)',
       [lane, epoch, reason.slice(0, REASON_LENGTH), JSON.stringify(findings)],
     );
-    return { epoch, findings };
+    return { epoch, shop, findings };
   });
 }
 

@@ -74,6 +74,8 @@ export const lanes = mysqlTable('lanes', {
   /** Transitions of this epoch up to and with the watermark. */
   emitted: bigint('emitted', { mode: 'number' }).notNull(),
   eventAt: moment('event_at'),
+  /** Tells this database from another; Redis has it, too. '' until the lane is first opened. */
+  shop: ascii('shop', { length: 32 }).notNull().default(''),
 });
 
 export const holds = mysqlTable('holds', {

@@ -7,6 +7,7 @@ import { lanes } from './schema.ts';
 
 const ANSWER_LIMIT_MS = 2_000;
 const PING_EVERY_MS = 3_000;
+const SILENCE_MAX_SECONDS = 10;
 
 /** Where a lane's rows stand, or undefined when MySQL has never heard of the lane. */
 export async function readWatermark(
@@ -18,15 +19,21 @@ export async function readWatermark(
   return { epoch: row.epoch, sequence: row.sequence, call: row.call, emitted: row.emitted };
 }
 
+/** A lane's watermark, and which database says so. */
+export interface LaneMark extends Watermark {
+  shop: string;
+}
+
 /** Watermarks of all lanes that MySQL knows. */
-export async function readWatermarks({ orm }: Database): Promise<Map<number, Watermark>> {
+export async function readWatermarks({ orm }: Database): Promise<Map<number, LaneMark>> {
   const rows = await orm.select().from(lanes);
   return new Map(rows.map(({ lane, eventAt: _, ...watermark }) => [lane, watermark]));
 }
 
 /**
  * Runs `work` while no other process does so for this lane, waiting for it at most `waitMs`. False
- * when that was too short. The lock ends with its connection, whatever ends that.
+ * when that was too short. The lock ends with its connection, whatever ends that, and some seconds
+ * after its process stands still.
  */
 export async function underLaneLock(
   { pool }: Database,
@@ -43,19 +50,18 @@ export async function underLaneLock(
       'lane lock',
       connection.query<RowDataPacket[]>(sql, values),
     );
-  // A silent connection is taken for a dead one, and its lock would end with it.
+  // A holder that stands still must not keep the lock: MySQL hangs up on it after some seconds.
   const awake = setInterval(() => void connection.ping().catch(() => {}), PING_EVERY_MS);
   try {
+    await ask('SET SESSION wait_timeout = ?', [SILENCE_MAX_SECONDS]);
     const [rows] = await ask(`SELECT GET_LOCK(${name}, ?) AS locked`, [lane, waitMs / 1_000]);
     if (Number(rows[0]?.locked) !== 1) return false;
     await work();
     return true;
   } finally {
     clearInterval(awake);
-    await ask(`DO RELEASE_LOCK(${name})`, [lane]).then(
-      () => connection.release(),
-      () => connection.destroy(),
-    );
+    // Ends the lock with it; nobody else may get a connection with this setting.
+    connection.destroy();
   }
 }
 

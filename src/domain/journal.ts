@@ -32,6 +32,12 @@ export interface StockEvent {
   key: string;
 }
 
+/** Redis has a product's rules up to this version. */
+export interface RulesEvent {
+  productId: number;
+  version: number;
+}
+
 /** What became of a payment receipt. */
 export interface OutcomeEvent {
   reference: string;
@@ -52,6 +58,7 @@ export interface JournalEntry {
   emitted: number;
   reservations: ReservationEvent[];
   stock: StockEvent[];
+  rules: RulesEvent[];
   outcomes: OutcomeEvent[];
   /** Counters after the call, of each product it touched. */
   counters: Map<number, Counters>;
@@ -61,7 +68,7 @@ export interface JournalEntry {
 export const CHAIN_START = 'start';
 
 export const transitionCount = (entry: JournalEntry): number =>
-  entry.reservations.length + entry.stock.length + entry.outcomes.length;
+  entry.reservations.length + entry.stock.length + entry.rules.length + entry.outcomes.length;
 
 function fieldsOf(text: string, separator: string, count: number): string[] {
   const fields = text.split(separator);
@@ -126,6 +133,11 @@ function parseField(entry: JournalEntry, name: string, value: string): void {
       entry.stock.push({ productId: Number(productId), delta: Number(delta), key: key ?? '' });
       return;
     }
+    case 'rules': {
+      const [productId, version] = fieldsOf(value, '\t', 2).map(Number);
+      entry.rules.push({ productId: productId ?? 0, version: version ?? 0 });
+      return;
+    }
     case 'outcome': {
       const [reference, id, outcome, orderState] = fieldsOf(value, '\t', 4);
       entry.outcomes.push({ reference, id, outcome, orderState } as OutcomeEvent);
@@ -151,6 +163,7 @@ export function parseJournalEntry(id: string, fields: readonly string[]): Journa
     emitted: 0,
     reservations: [],
     stock: [],
+    rules: [],
     outcomes: [],
     counters: new Map(),
   };

@@ -1,5 +1,5 @@
 import type { Deadline } from '../domain/deadline.ts';
-import type { Acks, Waiter } from '../writer/acks.ts';
+import type { Acks, CommittedBy, Waiter } from '../writer/acks.ts';
 
 /** The commit that a caller waits for: of the last script call it sent. */
 export class Commit {
@@ -17,8 +17,9 @@ export class Commit {
   }
 
   /** See `Waiter.committed`. */
-  async committed(deadline: Deadline, decided: () => Promise<boolean>): Promise<void> {
-    await this.#waiter?.committed(deadline, decided);
+  async committed(deadline: Deadline, decided: () => Promise<boolean>): Promise<CommittedBy> {
+    if (!this.#waiter) throw new Error('no call was followed');
+    return this.#waiter.committed(deadline, decided);
   }
 
   cancel(): void {

@@ -4,10 +4,12 @@ import type { Deadline } from '../domain/deadline.ts';
 import { laneOf, orderId, type ReservationId } from '../domain/ids.ts';
 import type { CancelOutcome, Order, OrderOutcome } from '../domain/outcomes.ts';
 import { parseItems } from '../domain/reservation.ts';
+import { Unavailable } from '../domain/unavailable.ts';
 import type { Missing, Refused } from '../redis/bindings/common.ts';
 import { type OrderReply, orderScript } from '../redis/bindings/order.ts';
 import { releaseScript } from '../redis/bindings/release.ts';
 import { laneKey } from '../redis/keys.ts';
+import type { CommittedBy } from '../writer/acks.ts';
 import { type Commit, withCommit } from './commit.ts';
 import { withFacts } from './facts.ts';
 import type { EngineParts } from './parts.ts';
@@ -57,7 +59,10 @@ async function outcomeOf(
     case 'repeated':
       return { status: 'ordered', order: await durableOrder(parts, id, deadline) };
     case 'ordered': {
-      await commit.committed(deadline, async () => !!(await readOrder(parts, id, deadline)));
+      const isThere = async () => !!(await readOrder(parts, id, deadline));
+      const by = await commit.committed(deadline, isThere);
+      if (by === 'row')
+        return { status: 'ordered', order: await durableOrder(parts, id, deadline) };
       const { amountMinor, currency, nowMs, payByMs } = reply;
       const items = parseItems(reply.items);
       const order = { id, state: 'pending' as const, items, amountMinor, currency };
@@ -120,9 +125,13 @@ export async function cancelOrder(
       const row = await readOrder(parts, id, deadline);
       return row !== undefined && row.state !== 'pending';
     };
-    if (reply.status === 'released') await commit.committed(deadline, ended);
+    let by: CommittedBy = 'row';
+    if (reply.status === 'released') by = await commit.committed(deadline, ended);
     else await acks.until(deadline, ended);
     const order = await readOrder(parts, id, deadline);
+    if (by === 'row' && order?.state !== 'cancelled') {
+      throw new Unavailable('the order has changed meanwhile');
+    }
     return { status: 'cancelled', order: { ...(order as Order), state: 'cancelled' } };
   });
 }

@@ -1,11 +1,10 @@
 import { query } from '../db/client.ts';
 import {
+  areRulesApplied,
   deleteOpenAdjustment,
   insertAdjustment,
   insertProduct,
-  isInJournal,
   listUnapplied,
-  markRulesApplied,
   type ProductRow,
   readAdjustment,
   readProductRow,
@@ -43,9 +42,12 @@ export interface ProductAdmin {
   reapply: (deadline: Deadline) => Promise<number>;
 }
 
-// MySQL had the rules first. Resolves once the lane has them, and MySQL the counters.
+// MySQL had the rules first. Resolves once the lane has them, and MySQL the journal's word of that.
 async function put(parts: EngineParts, row: ProductRow, deadline: Deadline): Promise<void> {
   const { link, acks, database, ring } = parts;
+  // Listed first: a product that is sold must never be an unknown one.
+  const listing = link.redis.hset(CATALOG_KEY, String(row.id), String(row.lane));
+  await askRedis(deadline, 'catalog', listing);
   await withCommit(acks, async (commit) => {
     const reply = await link.execute(row.lane, 'put_product', deadline, (gate) => {
       commit.follow(gate.call);
@@ -57,13 +59,9 @@ async function put(parts: EngineParts, row: ProductRow, deadline: Deadline): Pro
       throw new Unavailable(`Redis has lost the stock of product ${row.id}; rebuild its lane`);
     }
     ring(row.lane);
-    const decided = () => query(deadline, 'stock', isInJournal(database, row.id));
-    if (reply.status === 'created') await commit.committed(deadline, decided);
-    else if (row.initialStock !== null) await acks.until(deadline, decided);
+    const areApplied = areRulesApplied(database, row.id, row.rulesVersion);
+    await commit.committed(deadline, () => query(deadline, 'rules', areApplied()));
   });
-  const listing = link.redis.hset(CATALOG_KEY, String(row.id), String(row.lane));
-  await askRedis(deadline, 'catalog', listing);
-  await query(deadline, 'rules', markRulesApplied(database, row.id, row.rulesVersion));
 }
 
 async function adjust(

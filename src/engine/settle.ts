@@ -6,6 +6,7 @@ import type { ReceiptOutcome } from '../domain/outcomes.ts';
 import type { ReservationState } from '../domain/reservation.ts';
 import { settleScript } from '../redis/bindings/settle.ts';
 import { laneKey } from '../redis/keys.ts';
+import type { CommittedBy } from '../writer/acks.ts';
 import { withCommit } from './commit.ts';
 import { withFacts } from './facts.ts';
 import type { EngineParts } from './parts.ts';
@@ -46,10 +47,11 @@ export async function settle(
       return row?.outcome ? { outcome: row.outcome, orderState: row.orderState } : undefined;
     };
     const decided = async () => (await receipt()) !== undefined;
+    let by: CommittedBy = 'row';
     if (reply.status === 'duplicate') await acks.until(deadline, decided);
-    else await commit.committed(deadline, decided);
+    else by = await commit.committed(deadline, decided);
     // Only one call can have changed the order; any other may stand behind an earlier outcome.
-    if (reply.status === 'applied') {
+    if (reply.status === 'applied' && by === 'call') {
       return { status: 'settled', outcome: 'applied', orderState: reply.state, first: true };
     }
     const row = await receipt();

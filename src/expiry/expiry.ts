@@ -1,6 +1,7 @@
 import { Deadline, within } from '../domain/deadline.ts';
 import type { Logger } from '../log.ts';
 import { expireScript } from '../redis/bindings/expire.ts';
+import { isReply } from '../redis/client.ts';
 import { laneKey } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
 
@@ -32,6 +33,7 @@ export function startExpiry(options: ExpiryOptions): Expiry {
   const { link, lanes, ring, log, sweepEveryMs = SWEEP_EVERY_MS } = options;
   const running = new Map<number, Promise<void>>();
   const wokenAgain = new Set<number>();
+  const complaints = new Map<number, string>();
   let closed = false;
 
   const expire = async (lane: number): Promise<void> => {
@@ -56,7 +58,12 @@ export function startExpiry(options: ExpiryOptions): Expiry {
     }
     const run = expire(lane)
       // A closed lane or a lost server is told by those who own them; the next sweep tries again.
-      .catch((error) => log.debug({ lane, err: error }, 'expire'))
+      .catch((error) => {
+        if (isReply(error) && complaints.get(lane) !== error.message) {
+          complaints.set(lane, error.message);
+          log.error({ lane, reason: error.message }, 'overdue reservations cannot be ended');
+        } else log.debug({ lane, err: error }, 'expire');
+      })
       .finally(() => {
         running.delete(lane);
         if (wokenAgain.delete(lane)) wake(lane);

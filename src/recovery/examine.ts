@@ -1,7 +1,7 @@
-import type { Watermark } from '../db/changes.ts';
 import { type Database, driverError, query } from '../db/client.ts';
-import { readWatermarks } from '../db/watermarks.ts';
-import { Deadline, within } from '../domain/deadline.ts';
+import { type LaneMark, readWatermarks } from '../db/watermarks.ts';
+import { Deadline } from '../domain/deadline.ts';
+import { askRedis } from '../redis/client.ts';
 import { laneKey, outboxKey } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
 import { type Judgement, judge, type LaneFound } from './judge.ts';
@@ -11,6 +11,7 @@ const LIMIT_MS = 2_000;
 /** A lane as both stores have it, and what follows from that. */
 export interface Examined extends Judgement {
   lane: number;
+  watermark: LaneMark | undefined;
   found: LaneFound | undefined;
 }
 
@@ -20,13 +21,13 @@ function parsePosition(text: string): { epoch: number; sequence: number } {
 }
 
 async function readLane({ redis }: LaneLink, lane: number): Promise<LaneFound | undefined> {
-  const fields = ['state', 'epoch', 'run', 'tail', 'position', 'cap'] as const;
+  const fields = ['state', 'epoch', 'run', 'tail', 'position', 'cap', 'shop'] as const;
   const reading = Promise.all([
     redis.hmget(laneKey(lane), ...fields),
     redis.xrange(outboxKey(lane), '-', '+', 'COUNT', 1),
   ]);
-  const [values, entries] = await within(new Deadline(LIMIT_MS), 'Redis (lane)', reading);
-  const [state, epoch, run, tail, position, cap] = values;
+  const [values, entries] = await askRedis(new Deadline(LIMIT_MS), 'lane', reading);
+  const [state, epoch, run, tail, position, cap, shop] = values;
   if (!state) return undefined;
   const oldest = entries[0]?.[0];
   return {
@@ -37,11 +38,12 @@ async function readLane({ redis }: LaneLink, lane: number): Promise<LaneFound | 
     sequence: position ? parsePosition(position).sequence : -1,
     oldest: oldest === undefined ? undefined : parsePosition(oldest),
     cap: Number(cap),
+    shop: shop ?? '',
   };
 }
 
 // A database without our tables has never heard of any lane.
-async function readMarks(database: Database): Promise<Map<number, Watermark>> {
+async function readMarks(database: Database): Promise<Map<number, LaneMark>> {
   try {
     return await query(new Deadline(LIMIT_MS), 'watermarks', readWatermarks(database));
   } catch (error) {
@@ -61,7 +63,8 @@ export async function examineAll(
   const found = await Promise.all(lanes.map((lane) => readLane(link, lane)));
   return lanes.map((lane, index) => {
     const inRedis = found[index];
-    return { lane, found: inRedis, ...judge(watermarks.get(lane), inRedis, link.run()) };
+    const watermark = watermarks.get(lane);
+    return { lane, watermark, found: inRedis, ...judge(watermark, inRedis, link.run()) };
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Watermark } from '../db/changes.ts';
+import type { LaneMark } from '../db/watermarks.ts';
 
 /** A lane as Redis has it. */
 export interface LaneFound {
@@ -12,6 +13,8 @@ export interface LaneFound {
   /** Sequence of the oldest entry that is still stored, if any is, and its epoch. */
   oldest: { epoch: number; sequence: number } | undefined;
   cap: number;
+  /** The database that it was built from. */
+  shop: string;
 }
 
 /**
@@ -26,6 +29,13 @@ export interface Judgement {
   reason: string;
 }
 
+// MySQL begins an epoch before Redis hears of it.
+function isMysqlOlder(watermark: Watermark, found: LaneFound): Judgement | undefined {
+  if (found.epoch <= watermark.epoch) return undefined;
+  const reason = `MySQL is of epoch ${watermark.epoch}, and Redis of epoch ${found.epoch}`;
+  return { verdict: 'mysql_behind', reason };
+}
+
 function judgePositions(watermark: Watermark, found: LaneFound): Judgement | undefined {
   const inRedis =
     found.sequence < 0 ? `the start of epoch ${found.epoch}` : `${found.epoch}-${found.sequence}`;
@@ -36,7 +46,6 @@ function judgePositions(watermark: Watermark, found: LaneFound): Judgement | und
     reason: `${what}: ${positions}`,
   });
   if (found.epoch < watermark.epoch) return because('rebuild', 'Redis is of an earlier epoch');
-  if (found.epoch > watermark.epoch) return because('mysql_behind', 'MySQL is of an earlier epoch');
   if (found.sequence < watermark.sequence) return because('rebuild', 'Redis has lost entries');
   if (found.sequence === watermark.sequence) {
     if (found.tail === watermark.call) return undefined;
@@ -55,17 +64,20 @@ function judgePositions(watermark: Watermark, found: LaneFound): Judgement | und
  * can tell.
  */
 export function judge(
-  watermark: Watermark | undefined,
+  watermark: LaneMark | undefined,
   found: LaneFound | undefined,
   run: string,
 ): Judgement {
   if (!found) return { verdict: 'rebuild', reason: 'Redis does not have the lane' };
-  if (!watermark) {
+  if (!watermark || (found.shop !== '' && found.shop !== watermark.shop)) {
+    const whose = watermark ? 'is of another shop' : 'has never heard of it';
     const reason =
-      'Redis has the lane, and MySQL has never heard of it: MYSQL_URL probably names the wrong' +
-      ' database, or REDIS_URL the Redis of another shop';
+      `Redis has the lane, and MySQL ${whose}: MYSQL_URL probably names the wrong database, or` +
+      ' REDIS_URL the Redis of another shop';
     return { verdict: 'wrong_database', reason };
   }
+  const behind = isMysqlOlder(watermark, found);
+  if (behind) return behind;
   if (found.state === 'rebuilding') {
     return { verdict: 'rebuild', reason: `the rebuild of epoch ${found.epoch} was not finished` };
   }

@@ -1,24 +1,31 @@
 import { Unavailable } from '../domain/unavailable.ts';
 import type { Logger } from '../log.ts';
+import { LaneBusy, RebuildPaused, WrongDatabase } from './errors.ts';
 import type { Examined } from './examine.ts';
-import { type Lanes, RebuildPaused, WrongDatabase } from './lanes.ts';
+import type { Lanes } from './lanes.ts';
 
 const CHECK_EVERY_MS = 1_000;
+/** For this long another process may be at work on a lane without anybody being told. */
+const BUSY_MS = 15_000;
 
 /** Opens lanes at the start, and looks after them from then on. */
 export interface LaneKeeper {
-  /** Opens what may be opened. Throws only the first time: `WrongDatabase` or `TooFewLanes`. */
-  check: () => Promise<void>;
+  /**
+   * Opens what may be opened, and looks again once a second from then on. Throws `WrongDatabase` or
+   * `TooFewLanes`.
+   */
+  start: () => Promise<void>;
   close: () => Promise<void>;
 }
 
 /**
  * Looks after the lanes once a second. One that people must decide about stays closed, and the log
- * says why, once for each reason. `keepsBound`: a command that only looks in leaves the bound of an
- * open lane as it is.
+ * says why, once for each reason. A command that only looks in (`looksOnly`) leaves the bound of an open
+ * lane as it is.
  */
-export function keepLanes(lanes: Lanes, keepsBound: boolean, log: Logger): LaneKeeper {
+export function keepLanes(lanes: Lanes, looksOnly: boolean, log: Logger): LaneKeeper {
   const complaints = new Map<number | 'all', string>();
+  const busySince = new Map<number, number>();
   let isStart = true;
 
   // Once for each reason.
@@ -31,16 +38,25 @@ export function keepLanes(lanes: Lanes, keepsBound: boolean, log: Logger): LaneK
     else log.error({ lane, reason }, 'lane stays closed; buyers are answered 503');
   };
 
+  const isBusyForLong = (lane: number): boolean => {
+    const since = busySince.get(lane) ?? performance.now();
+    busySince.set(lane, since);
+    return performance.now() - since > BUSY_MS;
+  };
+
   const keep = async (examined: Examined) => {
     const { lane } = examined;
     try {
       await lanes.keep(examined, isStart);
       // OUTBOX_MAX may have another value since the last start.
-      if (isStart && !keepsBound) await lanes.setBound(lane);
+      if (isStart && !looksOnly) await lanes.setBound(lane);
+      busySince.delete(lane);
       if (complaints.delete(lane)) log.info({ lane }, 'lane is looked after again');
     } catch (error) {
       if (error instanceof WrongDatabase && isStart) throw error;
-      if (!(error instanceof RebuildPaused)) complain(lane, error as Error);
+      if (error instanceof RebuildPaused) return;
+      if (error instanceof LaneBusy && !isBusyForLong(lane)) return;
+      complain(lane, error as Error);
     }
   };
 
@@ -63,10 +79,12 @@ export function keepLanes(lanes: Lanes, keepsBound: boolean, log: Logger): LaneK
         });
     }, CHECK_EVERY_MS);
   };
-  checkAgain();
 
   return {
-    check,
+    start: async () => {
+      await check();
+      checkAgain();
+    },
     close: async () => {
       closed = true;
       clearTimeout(timer);

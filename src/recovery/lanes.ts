@@ -1,12 +1,14 @@
 import type { Database } from '../db/client.ts';
 import { query } from '../db/client.ts';
 import { readWatermarks, underLaneLock } from '../db/watermarks.ts';
-import { Deadline, within } from '../domain/deadline.ts';
+import { Deadline } from '../domain/deadline.ts';
 import type { Logger } from '../log.ts';
 import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { openLaneScript } from '../redis/bindings/open-lane.ts';
+import { askRedis } from '../redis/client.ts';
 import { laneKey } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
+import { LaneBusy, RebuildPaused, SuspectLane, TooFewLanes, WrongDatabase } from './errors.ts';
 import { type Examined, examine, examineAll } from './examine.ts';
 import type { LaneFound } from './judge.ts';
 import { type Rebuilt, rebuildLane } from './rebuild.ts';
@@ -27,29 +29,14 @@ export interface LanesOptions {
   idempotencyTtlMs: number;
   /** Commits what the journal of a lane has; throws when the journal does not follow MySQL. */
   drain: (lane: number) => Promise<number>;
-  /** Whether the drain failed because entries are missing or of another history. */
-  isBroken: (error: unknown) => boolean;
+  /**
+   * Why a drain failed: `broken` when entries are missing or of another history, `disagrees` when
+   * they do not follow from the rows, undefined for anything that may pass.
+   */
+  whyNot: (error: unknown) => 'broken' | 'disagrees' | undefined;
+  /** A command that only looks in: it rebuilds nothing unless it is asked to. */
+  looksOnly: boolean;
   log: Logger;
-}
-
-/** Redis has a lane that MySQL has never heard of: nothing may be written before people looked. */
-export class WrongDatabase extends Error {
-  override readonly name = 'WrongDatabase';
-}
-
-/** MySQL has lanes that this process would not look after: their holds would never come back. */
-export class TooFewLanes extends Error {
-  override readonly name = 'TooFewLanes';
-}
-
-/** A lane that only people can decide about, and what they can do. */
-export class SuspectLane extends Error {
-  override readonly name = 'SuspectLane';
-}
-
-/** A rebuild failed a moment ago, and what it said still stands. */
-export class RebuildPaused extends Error {
-  override readonly name = 'RebuildPaused';
 }
 
 const ACCEPT =
@@ -58,6 +45,9 @@ const ACCEPT =
 
 const wrongDatabase = (lane: number, reason: string) =>
   new WrongDatabase(`lane ${lane}: ${reason}`);
+
+const suspect = (lane: number, reason: string) =>
+  new SuspectLane(`lane ${lane}: ${reason}; ${ACCEPT}`);
 
 /** Opens, closes and rebuilds lanes. Everything but a look is done under the lane's lock. */
 export class Lanes {
@@ -91,22 +81,41 @@ export class Lanes {
   /**
    * Has a lane open that nothing speaks against: at once, by draining it and opening it again, or by
    * a rebuild. What is suspect is closed first. Throws `SuspectLane` or `WrongDatabase` where people
-   * must decide.
+   * must decide, `LaneBusy` where another process does.
    */
-  async keep({ lane, verdict, reason, found }: Examined, isStart: boolean): Promise<void> {
-    const { link } = this.#options;
+  async keep({ lane, verdict, found }: Examined, isStart: boolean): Promise<void> {
+    const { link, database, looksOnly } = this.#options;
     if (verdict === 'fine' && found) return link.learn(lane, found.epoch);
-    // A newcomer with a wrong MYSQL_URL must not stop the sale of the others.
-    if (verdict === 'wrong_database' && isStart) throw wrongDatabase(lane, reason);
-    await this.#close(lane, found);
-    await this.#alone(lane, () => this.#decide(lane));
+    // Other lanes may have taken long since that look.
+    const now = await examine(link, database, lane);
+    if (now.verdict === 'fine') return link.refresh(lane);
+    if (isStart) this.#refuseNewcomer(now);
+    // One who looks in opens a lane that nobody knows yet, and one that lost nothing.
+    const isNew = now.found === undefined && now.watermark === undefined;
+    if (looksOnly && now.verdict !== 'reopen' && !isNew) {
+      throw new SuspectLane(`lane ${lane}: ${now.reason}`);
+    }
+    await this.#close(lane, now.found);
+    const isDone = await this.#alone(lane, () => this.#decide(lane));
+    if (!isDone) throw new LaneBusy(`another process has been at work on lane ${lane}`);
+  }
+
+  // A newcomer with a wrong MYSQL_URL must not stop the sale of the others.
+  #refuseNewcomer({ lane, verdict, reason, found }: Examined): void {
+    const { link, looksOnly } = this.#options;
+    if (verdict === 'wrong_database') throw wrongDatabase(lane, reason);
+    const isServed = found?.state === 'open' && found.run === link.run();
+    if (verdict === 'mysql_behind' && isServed && !looksOnly) {
+      const advice = 'others may be serving it: MYSQL_URL probably names an older copy';
+      throw wrongDatabase(lane, `${reason}; ${advice}. Else, ${ACCEPT}`);
+    }
   }
 
   /** Gives an open lane the bound of this process. */
   async setBound(lane: number): Promise<void> {
     const { link, database, outboxMax } = this.#options;
     const { verdict, found } = await examine(link, database, lane);
-    if (verdict === 'fine' && found && found.cap !== outboxMax) await this.#open(lane, found);
+    if (verdict === 'fine' && found && found.cap !== outboxMax) await this.#open(lane, found, '');
   }
 
   /**
@@ -115,26 +124,30 @@ export class Lanes {
    * accepted.
    */
   async rebuild(lane: number, acceptsMysql: boolean): Promise<Rebuilt> {
-    const { link, database, drain, isBroken } = this.#options;
-    const before = await examine(link, database, lane);
-    await this.#close(lane, before.found);
     let rebuilt: Rebuilt | undefined;
     const isDone = await this.#alone(lane, async () => {
-      await drain(lane).catch((error) => {
-        if (!isBroken(error) && !acceptsMysql) throw error;
-      });
-      const examined = await examine(link, database, lane);
-      if (examined.verdict === 'wrong_database') throw wrongDatabase(lane, examined.reason);
-      if (examined.verdict === 'mysql_behind' && !acceptsMysql) {
-        throw new SuspectLane(`${examined.reason}; ${ACCEPT}`);
-      }
-      rebuilt = await this.#rebuild(lane, examined, 'asked for');
+      rebuilt = await this.#rebuildByHand(lane, acceptsMysql);
     });
     if (isDone && rebuilt) return rebuilt;
-    throw new SuspectLane(`another process looks after lane ${lane}: try again in a moment`);
+    throw new LaneBusy(`another process is at work on lane ${lane}: try again in a moment`);
   }
 
-  // False when another process looks after the lane, which is as good.
+  async #rebuildByHand(lane: number, acceptsMysql: boolean): Promise<Rebuilt> {
+    const { link, database, drain, whyNot } = this.#options;
+    const before = await examine(link, database, lane);
+    if (before.verdict === 'wrong_database') throw wrongDatabase(lane, before.reason);
+    await this.#close(lane, before.found);
+    await drain(lane).catch((error) => {
+      const why = whyNot(error);
+      if (why === undefined) throw error;
+      if (why === 'disagrees' && !acceptsMysql) throw suspect(lane, (error as Error).message);
+    });
+    const examined = await examine(link, database, lane);
+    if (examined.verdict === 'mysql_behind' && !acceptsMysql) throw suspect(lane, examined.reason);
+    return this.#rebuild(lane, examined, 'asked for');
+  }
+
+  // False when another process looks after the lane.
   #alone(lane: number, work: () => Promise<void>): Promise<boolean> {
     return underLaneLock(this.#options.database, lane, LOCK_WAIT_MS, work);
   }
@@ -143,9 +156,10 @@ export class Lanes {
     const { link, database } = this.#options;
     const examined = await examine(link, database, lane);
     const { verdict, reason, found } = examined;
+    if (verdict === 'fine') return link.refresh(lane);
+    // Somebody may have opened it meanwhile.
+    await this.#close(lane, found);
     switch (verdict) {
-      case 'fine':
-        return link.refresh(lane);
       case 'reopen':
         if (found) await this.#reopen(lane, examined, found);
         return;
@@ -156,7 +170,7 @@ export class Lanes {
         await this.#rebuild(lane, examined, reason);
         return;
       case 'mysql_behind':
-        throw new SuspectLane(`${reason}; ${ACCEPT}`);
+        throw suspect(lane, reason);
       case 'wrong_database':
         throw wrongDatabase(lane, reason);
     }
@@ -164,17 +178,24 @@ export class Lanes {
 
   // Nothing is discarded unless the entries themselves are not those that MySQL has.
   async #reopen(lane: number, examined: Examined, found: LaneFound): Promise<void> {
-    const { drain, isBroken, log } = this.#options;
-    const { reason } = examined;
+    const { link, database, drain, whyNot, log } = this.#options;
     let transitions: number;
     try {
       transitions = await drain(lane);
     } catch (error) {
-      if (!isBroken(error)) throw error;
-      await this.#rebuild(lane, examined, (error as Error).message);
+      const [why, { message }] = [whyNot(error), error as Error];
+      if (why === undefined) throw error;
+      if (why === 'disagrees') throw suspect(lane, message);
+      await this.#rebuild(lane, examined, message);
       return;
     }
-    await this.#open(lane, found);
+    const drained = await examine(link, database, lane);
+    const { watermark } = drained;
+    if (watermark?.epoch !== found.epoch || watermark.sequence !== drained.found?.sequence) {
+      throw new LaneBusy(`lane ${lane} has changed while it was drained`);
+    }
+    await this.#open(lane, drained.found, watermark.call);
+    const { reason } = examined;
     log.info({ lane, epoch: found.epoch, reason, transitions }, 'lane is open again, nothing lost');
   }
 
@@ -201,17 +222,17 @@ export class Lanes {
     if (found?.state !== 'open') return;
     const { link } = this.#options;
     const closing = closeLaneScript.run(link.redis, laneKey(lane), found);
-    await within(new Deadline(REDIS_LIMIT_MS), 'Redis (close lane)', closing);
+    await askRedis(new Deadline(REDIS_LIMIT_MS), 'close lane', closing);
   }
 
-  async #open(lane: number, { epoch, state, run }: LaneFound): Promise<void> {
+  async #open(lane: number, { epoch, state, run }: LaneFound, expectedTail: string): Promise<void> {
     const { link, outboxMax } = this.#options;
-    const expected = { expectedState: state, expectedRun: run };
+    const expected = { expectedState: state, expectedRun: run, expectedTail };
     const command = { epoch, run: link.run(), ...expected, cap: outboxMax };
     const opening = openLaneScript.run(link.redis, laneKey(lane), command);
-    const { nowMs } = await within(new Deadline(REDIS_LIMIT_MS), 'Redis (open lane)', opening);
+    const { status, nowMs } = await askRedis(new Deadline(REDIS_LIMIT_MS), 'open lane', opening);
     link.observe(nowMs);
-    // Where it was changed meanwhile, the next look decides.
+    if (status === 'changed') throw new LaneBusy(`lane ${lane} has changed while it was opened`);
     await link.refresh(lane);
   }
 }

@@ -2,14 +2,17 @@ import { type Database, query } from '../db/client.ts';
 import {
   countBuyers,
   type FirstEffects,
+  listAdjustmentsSince,
   listLiveHolds,
   listOrdersSince,
   listPendingOrders,
   listStockedProducts,
+  type MadeAdjustment,
 } from '../db/live.ts';
 import { beginRebuild, finishRebuild } from '../db/rebuild.ts';
 import type { RebuildFinding } from '../db/schema.ts';
 import { Deadline, within } from '../domain/deadline.ts';
+import type { ProductRules } from '../domain/product.ts';
 import type { Logger } from '../log.ts';
 import { type LanePart, loadLaneScript } from '../redis/bindings/load-lane.ts';
 import { openLaneScript } from '../redis/bindings/open-lane.ts';
@@ -59,8 +62,9 @@ class Rebuild {
     this.#fence = { epoch, run: options.link.run() };
   }
 
-  async start(): Promise<void> {
-    await this.#step('started', (redis, key) => startRebuildScript.run(redis, key, this.#fence));
+  async start(shop: string): Promise<void> {
+    const command = { ...this.#fence, shop };
+    await this.#step('started', (redis, key) => startRebuildScript.run(redis, key, command));
     await this.#wipe();
   }
 
@@ -71,7 +75,7 @@ class Rebuild {
 
   async open(): Promise<void> {
     const { epoch, run } = this.#fence;
-    const expected = { expectedState: 'rebuilding', expectedRun: run };
+    const expected = { expectedState: 'rebuilding', expectedRun: run, expectedTail: 'start' };
     const command = { epoch, run, ...expected, cap: this.#options.outboxMax };
     await this.#step('opened', (redis, key) => openLaneScript.run(redis, key, command));
   }
@@ -112,19 +116,25 @@ class Rebuild {
 
 type Key = NonNullable<LanePart['keys']>[number];
 
-function keysOf(effects: readonly FirstEffects[], nowMs: number, ttlMs: number): Key[] {
-  const keys: Key[] = [];
-  const add = (operation: Key['operation'], key: string, value: string, atMs: number) => {
-    const leftMs = Math.floor(atMs + ttlMs - nowMs);
-    if (key !== '' && leftMs > 0) keys.push({ operation, key, value, ttlMs: leftMs });
-  };
-  for (const { id, hold, order, amountMinor, currency } of effects) {
-    const held = [hold.fingerprint, id, hold.deadlineMs, amountMinor, currency].join('|');
-    add('hold', hold.key, held, hold.atMs);
-    add('order', order.key, id, order.atMs);
-  }
-  return keys;
+// What is still remembered of first effects, and for how long.
+function remembered(effects: (Omit<Key, 'ttlMs'> & { atMs: number })[], aliveMs: number): Key[] {
+  return effects.flatMap(({ atMs, ...effect }) => {
+    const ttlMs = Math.floor(atMs + aliveMs);
+    return effect.key !== '' && ttlMs > 0 ? [{ ...effect, ttlMs }] : [];
+  });
 }
+
+function effectsOf({ id, hold, order, amountMinor, currency }: FirstEffects) {
+  const held = [hold.fingerprint, id, hold.deadlineMs, amountMinor, currency].join('|');
+  return [
+    { operation: 'hold' as const, key: hold.key, value: held, atMs: hold.atMs },
+    { operation: 'order' as const, key: order.key, value: id, atMs: order.atMs },
+  ];
+}
+
+const adjustmentOf = ({ id, delta, atMs }: MadeAdjustment) => {
+  return { operation: 'adj' as const, key: id, value: String(delta), atMs };
+};
 
 // Loads page after page, the next one being read meanwhile, and returns how many rows there were.
 async function eachPage<T extends { id: string }>(
@@ -148,12 +158,22 @@ async function eachPage<T extends { id: string }>(
   return count;
 }
 
-async function loadProducts(rebuild: Rebuild, { database, link }: RebuildOptions, lane: number) {
+/** Stands in for a product whose row is gone: its units can still come back or be paid. */
+const NO_RULES: ProductRules = {
+  ...{ name: 'unknown', priceMinor: 0, currency: 'XXX', status: 'paused' },
+  ...{ startsAtMs: null, endsAtMs: null, holdTtlMs: 120_000, payTtlMs: 900_000 },
+  ...{ maxPerHold: null, maxPerBuyer: null },
+};
+
+async function loadProducts(rebuild: Rebuild, options: RebuildOptions, lane: number) {
+  const { database, link, log } = options;
   const listing = listStockedProducts(database, lane);
   const stocked = await query(new Deadline(MYSQL_LIMIT_MS), 'products', listing);
   for (let first = 0; first < stocked.length; first += PAGE) {
     const page = stocked.slice(first, first + PAGE);
-    const products = page.map(({ product: { id, rulesVersion, rules }, counters }) => {
+    const products = page.map(({ id, product, counters }) => {
+      if (!product) log.error({ lane, product: id }, 'a product has stock, but no row in products');
+      const { rulesVersion, rules } = product ?? { rulesVersion: 0, rules: NO_RULES };
       return { id, rulesVersion, rules, counters };
     });
     await rebuild.load({ products });
@@ -166,19 +186,26 @@ async function loadProducts(rebuild: Rebuild, { database, link }: RebuildOptions
 
 async function loadLive(rebuild: Rebuild, options: RebuildOptions, lane: number) {
   const { database, link, idempotencyTtlMs } = options;
-  const keys = (effects: FirstEffects[]) => keysOf(effects, link.nowMs(), idempotencyTtlMs);
+  const aliveMs = idempotencyTtlMs - link.nowMs();
+  const since = new Date(-aliveMs);
+  const keysOf = (effects: FirstEffects[]) => remembered(effects.flatMap(effectsOf), aliveMs);
   const holds = await eachPage(
     (after) => listLiveHolds(database, lane, after, PAGE),
-    (rows) => rebuild.load({ reservations: rows, keys: keys(rows.map(({ first }) => first)) }),
+    (rows) => rebuild.load({ reservations: rows, keys: keysOf(rows.map(({ first }) => first)) }),
   );
   const orders = await eachPage(
     (after) => listPendingOrders(database, lane, after, PAGE),
     (reservations) => rebuild.load({ reservations }),
   );
-  const listOrders = listOrdersSince(new Date(link.nowMs() - idempotencyTtlMs));
+  const listOrders = listOrdersSince(since);
   await eachPage(
     (after) => listOrders(database, lane, after, PAGE),
-    (effects) => rebuild.load({ keys: keys(effects) }),
+    (effects) => rebuild.load({ keys: keysOf(effects) }),
+  );
+  const listAdjustments = listAdjustmentsSince(since);
+  await eachPage(
+    (after) => listAdjustments(database, lane, after, PAGE),
+    (made) => rebuild.load({ keys: remembered(made.map(adjustmentOf), aliveMs) }),
   );
   const counting = countBuyers(database, lane);
   const buyers = await query(new Deadline(MYSQL_LIMIT_MS), 'buyers', counting);
@@ -202,10 +229,10 @@ export async function rebuildLane(
 ): Promise<Rebuilt> {
   const { database, link, log } = options;
   const startedAt = performance.now();
-  const { epoch, findings } = await beginRebuild(database, lane, epochInRedis, reason);
+  const { epoch, shop, findings } = await beginRebuild(database, lane, epochInRedis, reason);
   for (const finding of findings) log.error({ lane, epoch, ...finding }, 'finding of a rebuild');
   const rebuild = new Rebuild(options, lane, epoch);
-  await rebuild.start();
+  await rebuild.start(shop);
   const products = await loadProducts(rebuild, options, lane);
   const live = await loadLive(rebuild, options, lane);
   await rebuild.open();

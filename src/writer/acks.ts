@@ -9,6 +9,12 @@ const POLL_MS = 250;
 const LOOK_LIMIT_MS = 1_000;
 const SUBSCRIBE_LIMIT_MS = 5_000;
 
+/**
+ * What told of a commit: this very `call`, or MySQL's `row`. A row may be the work of another call:
+ * what this one did can have been lost with Redis, and be decided again. Then the row alone counts.
+ */
+export type CommittedBy = 'call' | 'row';
+
 /** Waits for one call's commit. */
 export interface Waiter {
   /**
@@ -16,7 +22,7 @@ export interface Waiter {
    * shows it. Throws `Unavailable` at the deadline, and as soon as a server is known to be away:
    * the outcome is unknown then.
    */
-  committed: (deadline: Deadline, decided: () => Promise<boolean>) => Promise<void>;
+  committed: (deadline: Deadline, decided: () => Promise<boolean>) => Promise<CommittedBy>;
   /** Forgets the call. */
   cancel: () => void;
 }
@@ -38,7 +44,7 @@ async function poll(
   wake: (wakeUp: () => void) => void,
   isCommitted: () => boolean,
   checkServers: () => void,
-): Promise<void> {
+): Promise<CommittedBy> {
   while (!isCommitted()) {
     const remainingMs = deadline.remainingMs();
     if (remainingMs <= 0) throw new Unavailable('MySQL has not confirmed it in time');
@@ -49,12 +55,13 @@ async function poll(
         resolve();
       });
     });
-    if (isCommitted()) return;
+    if (isCommitted()) break;
     // A query that fails decides nothing.
     const looking = within(deadline.atMost(LOOK_LIMIT_MS), 'MySQL', decided());
-    if (await looking.catch(() => false)) return;
+    if (await looking.catch(() => false)) return isCommitted() ? 'call' : 'row';
     checkServers();
   }
+  return 'call';
 }
 
 /** `checkServers` throws while nobody could commit; see `Lag`. */
@@ -85,7 +92,7 @@ export async function createAcks(
             const wake = (callback: () => void) => {
               wakeUp = callback;
             };
-            await poll(deadline, decided, wake, () => isCommitted, checkServers);
+            return await poll(deadline, decided, wake, () => isCommitted, checkServers);
           } finally {
             waiting.delete(call);
           }

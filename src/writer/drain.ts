@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { applyChanges } from '../db/apply.ts';
 import type { FoldedChanges, Watermark } from '../db/changes.ts';
 import { type Database, isTransient, query } from '../db/client.ts';
+import { RowsDisagree } from '../db/rows.ts';
 import { readWatermark } from '../db/watermarks.ts';
 import { Deadline } from '../domain/deadline.ts';
 import { type JournalEntry, transitionCount } from '../domain/journal.ts';
@@ -9,11 +10,12 @@ import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { trimScript } from '../redis/bindings/trim.ts';
 import { askRedis } from '../redis/client.ts';
 import { commitsChannel, laneKey } from '../redis/keys.ts';
-import { BrokenJournal, foldEntries } from './fold.ts';
+import { BrokenJournal, EntryDisagrees, foldEntries } from './fold.ts';
 import { type Batch, readBatch } from './read-batch.ts';
 
 const ATTEMPTS_MAX = 8;
 const READ_LIMIT_MS = 2_000;
+const TRIM_EVERY_MS = 500;
 
 export interface DrainOptions {
   redis: Redis;
@@ -40,6 +42,9 @@ async function applyWithRetries(
   }
 }
 
+const isSame = (a: Watermark | undefined, b: Watermark): boolean =>
+  a?.epoch === b.epoch && a.sequence === b.sequence && a.call === b.call;
+
 /** One transaction, or none. */
 interface Step {
   transitions: number;
@@ -54,6 +59,7 @@ class LaneDrain {
   #watermark: Watermark | undefined;
   /** Entries committed lately, the oldest first. */
   readonly #kept: { minId: string; committedAt: number }[] = [];
+  #trimmedAt = Number.NEGATIVE_INFINITY;
 
   constructor(lane: number, options: DrainOptions) {
     this.#lane = lane;
@@ -82,16 +88,17 @@ class LaneDrain {
       // Another writer may have gone on meanwhile, and trimmed what seems to be missing.
       this.#watermark = undefined;
       const now = await this.#readWatermark();
-      if (now?.call === from.call && now.sequence === from.sequence) {
-        await this.#close(from);
-        throw error;
-      }
-      return { transitions: 0, atEnd: false };
+      if (!isSame(now, from)) return { transitions: 0, atEnd: false };
+      await this.#close(from);
+      throw error;
     }
     const { entries, atEnd } = batch;
     const last = entries.at(-1);
     if (!last) return { transitions: 0, atEnd };
-    const result = await this.#commit(entries, from, last);
+    const result = await this.#commit(entries, from, last).catch(async (error) => {
+      if (error instanceof RowsDisagree || error instanceof EntryDisagrees) await this.#close(from);
+      throw error;
+    });
     if (result === 'moved') return { transitions: 0, atEnd: false };
     return { transitions: entries.reduce((sum, entry) => sum + transitionCount(entry), 0), atEnd };
   }
@@ -144,14 +151,30 @@ class LaneDrain {
   async #trim(): Promise<void> {
     if (!this.#watermark) return;
     const { epoch, emitted } = this.#watermark;
+    const minId = await this.#trimmable();
+    const command = { epoch, persisted: emitted, minId };
+    const trimming = trimScript.run(this.#options.redis, laneKey(this.#lane), command);
+    await this.#ask('trim', trimming);
+  }
+
+  // The oldest entry to keep, or '' for all. Entries may be the only copy of what a failed-over MySQL
+  // has lost: it is asked whether it still has what it had committed.
+  async #trimmable(): Promise<string> {
     const before = performance.now() - this.#options.keepMs;
+    const known = this.#watermark;
+    const isDue = performance.now() - this.#trimmedAt >= TRIM_EVERY_MS;
+    if (!isDue || !known || (this.#kept[0]?.committedAt ?? before) >= before) return '';
+    this.#trimmedAt = performance.now();
+    this.#watermark = undefined;
+    if (!isSame(await this.#readWatermark(), known)) {
+      this.#kept.length = 0;
+      return '';
+    }
     let minId = '';
     while (this.#kept[0] && this.#kept[0].committedAt < before) {
       minId = this.#kept.shift()?.minId ?? '';
     }
-    const command = { epoch, persisted: emitted, minId };
-    const trimming = trimScript.run(this.#options.redis, laneKey(this.#lane), command);
-    await this.#ask('trim', trimming);
+    return minId;
   }
 }
 

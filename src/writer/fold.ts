@@ -7,9 +7,14 @@ import type {
 } from '../domain/journal.ts';
 import type { Counters } from '../domain/product.ts';
 
-/** An entry that cannot follow from the ones before it. Nothing of its batch is written. */
+/** Entries are missing, or of another history than MySQL's. Nothing of their batch is written. */
 export class BrokenJournal extends Error {
   override readonly name = 'BrokenJournal';
+}
+
+/** An entry whose counters do not follow from what it did. Nothing of its batch is written. */
+export class EntryDisagrees extends Error {
+  override readonly name = 'EntryDisagrees';
 }
 
 const NO_UNITS: Counters = { total: 0, available: 0, held: 0, pending: 0, sold: 0 };
@@ -64,14 +69,14 @@ function foldCounters(changes: FoldedChanges, entry: JournalEntry): void {
   const deltas = deltasOf(entry);
   for (const productId of deltas.keys()) {
     if (!entry.counters.has(productId)) {
-      throw new BrokenJournal(`entry ${at(entry)} moves units of product ${productId} unseen`);
+      throw new EntryDisagrees(`entry ${at(entry)} moves units of product ${productId} unseen`);
     }
   }
   for (const [productId, after] of entry.counters) {
     const delta = deltas.get(productId) ?? NO_UNITS;
     const known: StockChange | undefined = changes.stock.get(productId);
     if (known && !sameCounters(plus(known.after, delta, 1), after)) {
-      throw new BrokenJournal(
+      throw new EntryDisagrees(
         `counters of product ${productId} in entry ${at(entry)} do not follow from the entry before`,
       );
     }
@@ -142,6 +147,7 @@ export function foldEntries(lane: number, entries: readonly JournalEntry[]): Fol
     ordersChanged: new Map(),
     outcomes: new Map(),
     stock: new Map(),
+    rules: new Map(),
     adjustments: [],
   };
   for (const entry of entries) {
@@ -154,6 +160,7 @@ export function foldEntries(lane: number, entries: readonly JournalEntry[]): Fol
       const { atMs, epoch, sequence } = entry;
       if (event.key !== '') changes.adjustments.push({ event, atMs, epoch, sequence });
     }
+    for (const { productId, version } of entry.rules) changes.rules.set(productId, version);
     foldCounters(changes, entry);
   }
   return changes;

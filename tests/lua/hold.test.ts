@@ -106,7 +106,8 @@ describe('a request of a batch', () => {
   });
 
   test('is overloaded once the backlog has reached its cap, until MySQL catches up', async () => {
-    const lane = await openTestLane(redis, { cap: 3 });
+    const lane = await openTestLane(redis, { cap: 4 });
+    // Two transitions by itself.
     const product = await lane.product(10);
     const items = [{ productId: product, qty: 1 }];
     const batch = () => Array.from({ length: 3 }, () => lane.request(items));

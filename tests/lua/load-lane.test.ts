@@ -5,6 +5,7 @@ import { openLaneScript } from '../../src/redis/bindings/open-lane.ts';
 import { startRebuildScript } from '../../src/redis/bindings/start-rebuild.ts';
 import { wipeLaneScript } from '../../src/redis/bindings/wipe-lane.ts';
 import {
+  adjustmentKey,
   buyersKey,
   dueKey,
   idempotencyKey,
@@ -18,10 +19,13 @@ import { dumpOf, redisNowMs, useRedis } from '../support/redis.ts';
 const redis = useRedis();
 
 /** A lane in its rebuild's hands, and the rebuild's fence. */
-async function rebuilding(): Promise<{ lane: TestLane; fence: { epoch: number; run: string } }> {
+async function rebuilding(): Promise<{
+  lane: TestLane;
+  fence: { epoch: number; run: string; shop: string };
+}> {
   const lane = await openTestLane(redis);
   await lane.held(await lane.product(5), { buyer: 'ann', key: 'k' });
-  const fence = { epoch: 2, run: lane.run };
+  const fence = { epoch: 2, run: lane.run, shop: 'this one' };
   expect((await startRebuildScript.run(redis, lane.key, fence)).status).toBe('started');
   return { lane, fence };
 }
@@ -59,7 +63,10 @@ test('what is loaded is what the other scripts would have written', async () => 
       { id: 'c', record: pending },
     ],
     buyers: [{ productId: 77, buyer: 'ann', units: 4 }],
-    keys: [{ operation: 'hold', key: 'k', value: 'f|a|1|2|USD', ttlMs: HOUR_MS }],
+    keys: [
+      { operation: 'hold', key: 'k', value: 'f|a|1|2|USD', ttlMs: HOUR_MS },
+      { operation: 'adj', key: '77:delivery', value: '5', ttlMs: HOUR_MS },
+    ],
   });
   expect(await redis.hgetall(productKey(lane.lane, 77))).toMatchObject({
     ...{ total: '9', available: '3', held: '4', pending: '2', sold: '0', rules_version: '4' },
@@ -79,11 +86,12 @@ test('what is loaded is what the other scripts would have written', async () => 
   const key = idempotencyKey(lane.lane, 'hold', 'k');
   expect(await redis.get(key)).toBe('f|a|1|2|USD');
   expect(await redis.pttl(key)).toBeGreaterThan(HOUR_MS - 60_000);
+  expect(await redis.get(adjustmentKey(lane.lane, '77:delivery'))).toBe('5');
 });
 
 test('PROTOCOL 12: a rebuilder that was overtaken, or whose Redis was started again, writes nothing', async () => {
   const { lane, fence } = await rebuilding();
-  const later = { epoch: 3, run: lane.run };
+  const later = { epoch: 3, run: lane.run, shop: 'this one' };
   const calls = {
     start: (it: typeof fence) => startRebuildScript.run(redis, lane.key, it),
     wipe: (it: typeof fence) =>
@@ -94,8 +102,8 @@ test('PROTOCOL 12: a rebuilder that was overtaken, or whose Redis was started ag
         buyers: [{ productId: 1, buyer: 'ann', units: 1 }],
       }),
     open: (it: typeof fence) => {
-      const expected = { expectedState: 'rebuilding', expectedRun: it.run, cap: 1 };
-      return openLaneScript.run(redis, lane.key, { ...it, ...expected });
+      const expected = { expectedState: 'rebuilding', expectedRun: it.run, expectedTail: 'start' };
+      return openLaneScript.run(redis, lane.key, { ...it, ...expected, cap: 1 });
     },
   };
   const expectRefused = async (name: keyof typeof calls, it: typeof fence) => {

@@ -15,6 +15,7 @@ test('a new lane opens with an empty journal', async () => {
     state: 'open',
     epoch: '3',
     run: lane.run,
+    shop: 'a test',
     cap: '7',
     tail: 'start',
     position: '',
@@ -28,7 +29,7 @@ test('a new lane opens with an empty journal', async () => {
 
 test('of several that begin the same epoch at once, one does', async () => {
   const begin = (index: number) =>
-    startRebuildScript.run(redis, laneKey(4095), { epoch: 1, run: `run${index}` });
+    startRebuildScript.run(redis, laneKey(4095), { epoch: 1, run: `run${index}`, shop: '' });
   const replies = await Promise.all(Array.from({ length: 10 }, (_, index) => begin(index)));
   expect(replies.filter(({ status }) => status === 'started')).toHaveLength(1);
   expect(replies.filter(({ status }) => status === 'changed')).toHaveLength(9);
@@ -41,7 +42,7 @@ test('a lane of an earlier server process goes on where its journal ended', asyn
   await redis.hset(lane.key, 'run', 'an earlier process');
   expect((await lane.expire()).status).toBe('stale');
   const { epoch, run, key } = lane;
-  const expected = { expectedState: 'open', expectedRun: 'an earlier process' };
+  const expected = { expectedState: 'open', expectedRun: 'an earlier process', expectedTail: '' };
   const reply = await openLaneScript.run(redis, key, { epoch, run, ...expected, cap: 20 });
   expect(reply.status).toBe('opened');
   expect(await redis.hget(key, 'cap')).toBe('20');
@@ -62,7 +63,14 @@ test('a lane that is not as it was examined is not opened', async () => {
   await lane.product(5);
   const open = (epoch: number, expectedState: string, expectedRun: string) =>
     refusedBy(lane, () => {
-      const command = { epoch, run: 'another', expectedState, expectedRun, cap: 1 };
+      const command = {
+        epoch,
+        run: 'another',
+        expectedState,
+        expectedRun,
+        expectedTail: '',
+        cap: 1,
+      };
       return openLaneScript.run(redis, lane.key, command);
     });
   expect(await open(1, 'open', 'a third')).toBe('changed');
@@ -82,7 +90,10 @@ test('a closed lane writes nothing until it is opened, and then goes on', async 
   const { epoch, run, key } = lane;
   expect((await closeLaneScript.run(redis, key, { epoch, run })).status).toBe('closed');
   expect(await refusedBy(lane, () => lane.expire())).toBe('closed');
-  const expected = { expectedState: 'closed', expectedRun: run };
+  const expectedTail = (await redis.hget(key, 'tail')) ?? '';
+  const expected = { expectedState: 'closed', expectedRun: run, expectedTail };
+  const another = { ...expected, expectedTail: 'another', epoch, run, cap: 20 };
+  expect(await refusedBy(lane, () => openLaneScript.run(redis, key, another))).toBe('changed');
   await openLaneScript.run(redis, key, { epoch, run, ...expected, cap: 20 });
   await lane.held(product);
   await expectConsistent(lane);

@@ -64,7 +64,9 @@ test('newer rules are taken over, and counters that exist stay', async () => {
     hold_ttl_ms: String(HOUR_MS),
     pay_ttl_ms: String(HOUR_MS),
   });
-  expect(await journalOf(lane)).toHaveLength(entries);
+  // Told by the journal, so that they are missed when they are lost with Redis.
+  const told = (await journalOf(lane)).slice(entries);
+  expect(told).toMatchObject([{ rules: [{ productId: PRODUCT, version: 3 }], stock: [] }]);
   await expectConsistent(lane);
 });
 
@@ -73,8 +75,9 @@ test('the same or older rules leave the product unchanged', async () => {
   // 10 is not below 9: versions are numbers.
   await lane.putProduct(PRODUCT, 7, { name: 'nine' }, 9);
   expect((await lane.putProduct(PRODUCT, 7, { name: 'ten' }, 10)).status).toBe('updated');
-  const written = await dumpOf(redis, lane.lane);
+  const written = await redis.hgetall(productKey(lane.lane, PRODUCT));
   expect((await lane.putProduct(PRODUCT, 7, { name: 'ten again' }, 10)).status).toBe('unchanged');
   expect((await lane.putProduct(PRODUCT, 7, { name: 'nine' }, 9)).status).toBe('unchanged');
-  expect(await dumpOf(redis, lane.lane)).toEqual(written);
+  expect(await redis.hgetall(productKey(lane.lane, PRODUCT))).toEqual(written);
+  await expectConsistent(lane);
 });

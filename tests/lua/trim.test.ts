@@ -39,7 +39,7 @@ test('entries before the given one go, and the next entry carries on the chain',
   expect(await redis.xlen(outboxKey(lane.lane))).toBe(0);
   await lane.product(1);
   expect(await journalOf(lane)).toMatchObject([
-    { sequence: 4, prev: before.at(-1)?.call, emitted: 6 },
+    { sequence: 4, prev: before.at(-1)?.call, emitted: 8 },
   ]);
 });
 

@@ -101,6 +101,7 @@ const CALLS: [string, string[], (scene: Scene) => Promise<unknown>][] = [
         run,
         expectedState: 'open',
         expectedRun: run,
+        expectedTail: '',
         cap: 5,
       }),
   ],
@@ -113,7 +114,7 @@ const CALLS: [string, string[], (scene: Scene) => Promise<unknown>][] = [
     'start_rebuild',
     ['lane'],
     ({ lane: { key, epoch, run } }) =>
-      startRebuildScript.run(redis, key, { epoch: epoch + 1, run }),
+      startRebuildScript.run(redis, key, { epoch: epoch + 1, run, shop: '' }),
   ],
   [
     'wipe_lane',

@@ -1,18 +1,18 @@
 import { expect, test } from 'vitest';
-import type { Watermark } from '../../src/db/changes.ts';
+import type { LaneMark } from '../../src/db/watermarks.ts';
 import { judge, type LaneFound } from '../../src/recovery/judge.ts';
 
 // Redis has 5-0 to 5-9 and still stores 5-4 and later; MySQL has up to 5-7.
 const RUN = 'this run';
 const found: LaneFound = {
-  ...{ state: 'open', epoch: 5, run: RUN, tail: 'call 9', sequence: 9, cap: 100 },
+  ...{ state: 'open', epoch: 5, run: RUN, tail: 'call 9', sequence: 9, cap: 100, shop: 'ours' },
   oldest: { epoch: 5, sequence: 4 },
 };
-const watermark: Watermark = { epoch: 5, sequence: 7, call: 'call 7', emitted: 8 };
+const watermark: LaneMark = { epoch: 5, sequence: 7, call: 'call 7', emitted: 8, shop: 'ours' };
 const atTail = { sequence: 9, call: 'call 9' };
 const empty = { sequence: -1, tail: 'start', oldest: undefined };
 
-type Case = [string, Partial<Watermark> | undefined, Partial<LaneFound> | undefined, string];
+type Case = [string, Partial<LaneMark> | undefined, Partial<LaneFound> | undefined, string];
 
 const CASES: Case[] = [
   ['Redis is ahead', {}, {}, 'fine'],
@@ -38,6 +38,14 @@ const CASES: Case[] = [
   ['all entries were trimmed, MySQL lacks some', {}, { oldest: undefined }, 'mysql_behind'],
   ['entries are of an older epoch', {}, { oldest: { epoch: 4, sequence: 1 } }, 'mysql_behind'],
   ['MySQL is of an earlier epoch', { epoch: 4 }, {}, 'mysql_behind'],
+  [
+    'a rebuild that MySQL has lost',
+    { epoch: 5 },
+    { state: 'rebuilding', epoch: 6 },
+    'mysql_behind',
+  ],
+  ['MySQL is another shop’s, of a later epoch', { epoch: 9, shop: 'theirs' }, {}, 'wrong_database'],
+  ['Redis was built by an older Holdfast', {}, { shop: '' }, 'fine'],
   ['MySQL does not know the lane', undefined, {}, 'wrong_database'],
   [
     'neither is MySQL’s the lane that is rebuilt',

@@ -42,15 +42,16 @@ async function emptyBoth({ redis, sql }: TestEngine): Promise<void> {
 test('the lanes of an empty database open with epoch 1 and without an entry', async () => {
   const t = await ownEngine({ config: { lanes: 2, outboxMax: 77 } }, expectBooksBalance);
   for (const lane of [0, 1]) {
-    const { run, ...found } = await t.redis.hgetall(laneKey(lane));
+    const { run, shop, ...found } = await t.redis.hgetall(laneKey(lane));
     expect(found).toEqual({
       ...{ state: 'open', epoch: '1', cap: '77', tail: 'start', position: '' },
       ...{ emitted: '0', persisted: '0' },
     });
     expect(run).toBe(t.link.run());
+    expect(await t.sql('SELECT shop FROM lanes WHERE lane = ?', [lane])).toEqual([{ shop }]);
   }
   const row = { epoch: 1, sequence: -1, call: 'start', emitted: 0, event_at: null };
-  expect(await t.sql('SELECT * FROM lanes ORDER BY lane')).toEqual([
+  expect(await t.sql('SELECT * FROM lanes ORDER BY lane')).toMatchObject([
     { lane: 0, ...row },
     { lane: 1, ...row },
   ]);

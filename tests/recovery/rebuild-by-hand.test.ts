@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SuspectLane, WrongDatabase } from '../../src/recovery/lanes.ts';
+import { SuspectLane, WrongDatabase } from '../../src/recovery/errors.ts';
 import { dueKey, outboxKey, productKey } from '../../src/redis/keys.ts';
 import { drained, expectBooksBalance } from '../support/books.ts';
 import { atOnce, held, hold } from '../support/buying.ts';

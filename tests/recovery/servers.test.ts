@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { compose, type Holdfast } from '../../src/compose.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { Unavailable } from '../../src/domain/unavailable.ts';
-import { WrongDatabase } from '../../src/recovery/lanes.ts';
+import { WrongDatabase } from '../../src/recovery/errors.ts';
 import { laneKey } from '../../src/redis/keys.ts';
 import { UnfitRedis } from '../../src/redis/requirements.ts';
 import { expectBooksBalance } from '../support/books.ts';

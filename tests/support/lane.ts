@@ -172,8 +172,8 @@ export async function openTestLane(
 ): Promise<TestLane> {
   const run = await runIdOf(redis);
   const lane = new TestLane(redis, run, epoch);
-  await startRebuildScript.run(redis, lane.key, { epoch, run });
-  const expected = { expectedState: 'rebuilding', expectedRun: run };
+  await startRebuildScript.run(redis, lane.key, { epoch, run, shop: 'a test' });
+  const expected = { expectedState: 'rebuilding', expectedRun: run, expectedTail: 'start' };
   const { status } = await openLaneScript.run(redis, lane.key, { epoch, run, ...expected, cap });
   if (status !== 'opened') throw new Error(`lane ${lane.lane} was not opened: ${status}`);
   return lane;

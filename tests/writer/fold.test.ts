@@ -7,7 +7,7 @@ import type {
   StockEvent,
 } from '../../src/domain/journal.ts';
 import type { Counters } from '../../src/domain/product.ts';
-import { BrokenJournal, foldEntries } from '../../src/writer/fold.ts';
+import { EntryDisagrees, foldEntries } from '../../src/writer/fold.ts';
 
 const PRODUCT = 42;
 const NONE: Counters = { total: 0, available: 0, held: 0, pending: 0, sold: 0 };
@@ -37,7 +37,7 @@ function journal() {
     const sequence = entries.length;
     const told = new Map(touched.map((id) => [id, { ...countersOf(id) }]));
     const base = { epoch: 1, sequence, call: `c${sequence}`, prev: `c${sequence - 1}` };
-    const nothing = { emitted: 0, reservations: [], stock: [], outcomes: [] };
+    const nothing = { emitted: 0, reservations: [], stock: [], rules: [], outcomes: [] };
     entries.push({ ...base, atMs: 1_000 + sequence, ...nothing, ...parts, counters: told });
   };
   return {
@@ -168,7 +168,7 @@ test('an entry that moves units and does not tell the counters is broken', () =>
   stock(10);
   step(newReservationId(0), 1, 'none', 'held');
   entries[1]?.counters.clear();
-  expect(() => foldEntries(0, entries)).toThrow(BrokenJournal);
+  expect(() => foldEntries(0, entries)).toThrow(EntryDisagrees);
   expect(() => foldEntries(0, entries)).toThrow('entry 1-1 moves units of product 42 unseen');
 });
 

@@ -10,8 +10,8 @@ export interface LanePart {
   reservations?: { id: string; record: ReservationRecord }[];
   /** Units that count towards a limit. */
   buyers?: { productId: number; buyer: string; units: number }[];
-  /** First effects under an Idempotency-Key, and how long they are still remembered. */
-  keys?: { operation: 'hold' | 'order'; key: string; value: string; ttlMs: number }[];
+  /** First effects under a key, and how long they are still remembered. */
+  keys?: { operation: 'hold' | 'order' | 'adj'; key: string; value: string; ttlMs: number }[];
 }
 
 type Product = NonNullable<LanePart['products']>[number];

@@ -3,6 +3,6 @@ import { word } from './common.ts';
 
 export const startRebuildScript = bindScript({
   name: 'start_rebuild',
-  args: (c: { epoch: number; run: string }) => [c.epoch, c.run],
+  args: (c: { epoch: number; run: string; shop: string }) => [c.epoch, c.run, c.shop],
   reply: (values) => word<'changed' | 'started'>(values),
 });
