@@ -151,8 +151,8 @@ function list(): void {
 }
 
 // Whoever writes the page, or names no row, gets the broken engines too.
-const wantsMutations = ({ mutations, write, only }: Options): boolean =>
-  mutations !== undefined || (write === true && only === ROWS);
+const wantsMutations = ({ mutations, write, only, minutes }: Options): boolean =>
+  mutations !== undefined || (write === true && only === ROWS && minutes === undefined);
 
 async function run(ground: Ground, options: Options): Promise<boolean> {
   const onlyMutations = options.mutations !== undefined;

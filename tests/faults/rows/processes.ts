@@ -5,6 +5,7 @@ import { NOTHING_LOST, type Row, type Stage } from './row.ts';
 
 const TWO_OF_ALL = { processes: [ALL_ROLES, ALL_ROLES] };
 const STOP_MS_MAX = 20_000;
+const ENDED_MS = 300;
 
 export const apiSigkill: Row = {
   name: 'api-sigkill',
@@ -74,6 +75,8 @@ export const sigterm: Row = {
       while (old.process.isRunning && performance.now() - startedAt < STOP_MS_MAX) await pause(10);
       const how = old.process.running.ended() ?? 'not at all';
       if (how !== 'exit code 0') broken(`a process ended ${how} after SIGTERM`);
+      // What was under way to it has come to its end by then, too.
+      await pause(ENDED_MS);
       for (const text of unanswered(stage, old.url, sinceMs)) broken(text);
       await recovered();
       await sale.more(0.1);
