@@ -4,7 +4,6 @@ import type { Deadline } from '../domain/deadline.ts';
 import { laneOf, orderId, type ReservationId } from '../domain/ids.ts';
 import type { CancelOutcome, Order, OrderOutcome } from '../domain/outcomes.ts';
 import { parseItems } from '../domain/reservation.ts';
-import { Unavailable } from '../domain/unavailable.ts';
 import type { Missing, Refused } from '../redis/bindings/common.ts';
 import { type OrderReply, orderScript } from '../redis/bindings/order.ts';
 import { releaseScript } from '../redis/bindings/release.ts';
@@ -129,9 +128,8 @@ export async function cancelOrder(
     if (reply.status === 'released') by = await commit.committed(deadline, ended);
     else await acks.until(deadline, ended);
     const order = await readOrder(parts, id, deadline);
-    if (by === 'row' && order?.state !== 'cancelled') {
-      throw new Unavailable('the order has changed meanwhile');
-    }
+    // It has changed since: paid late, or what this call did was lost with Redis.
+    if (by === 'row' && order?.state !== 'cancelled') return cancelOrder(parts, id, deadline);
     return { status: 'cancelled', order: { ...(order as Order), state: 'cancelled' } };
   });
 }
