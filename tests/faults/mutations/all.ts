@@ -12,6 +12,8 @@ export interface Mutation {
   what: string;
   /** The row that brings it to light. */
   row: Row;
+  /** Whether the short form of the row is too gentle to be sure. */
+  needsFullForm?: boolean;
   patches: readonly Patch[];
 }
 
@@ -46,6 +48,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'default-resend',
     what: "ioredis' defaults: an offline queue, and scripts sent again when their reply is lost",
     row: replyDropped,
+    needsFullForm: true,
     patches: [
       { file: CLIENT, from: 'enableOfflineQueue: false,', to: '' },
       { file: CLIENT, from: 'autoResendUnfulfilledCommands: false,', to: '' },
@@ -105,6 +108,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'forgets-keys',
     what: 'the first effect under an Idempotency-Key is not remembered',
     row: replyDropped,
+    needsFullForm: true,
     patches: [
       {
         file: 'lua/hold.lua',

@@ -28,7 +28,8 @@ export async function runMutation(
 ): Promise<Caught> {
   const folder = join(ground.folder, `mutation-${mutation.name}`);
   const code = await patchedCopy(ground.code, folder, mutation.patches);
-  const patience = { isShort: true, patienceMs: PATIENCE_MS, say: () => {} };
+  const isShort = !mutation.needsFullForm;
+  const patience = { isShort, patienceMs: PATIENCE_MS, say: () => {} };
   const result = await runRow(ground, mutation.row, { ...options, ...patience, code });
   return { mutation, result, isCaught: !isGreen(result) };
 }

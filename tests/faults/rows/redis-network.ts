@@ -112,8 +112,10 @@ export const replyDropped: Row = {
   composable: true,
   strike: async ({ world: { way }, random, isShort, recovered }) => {
     for (let times = isShort ? 8 : 25; times > 0; times -= 1) {
+      // Every other time that of a batch of holds, which alone has lists in a list.
+      const texts = times % 2 === 0 ? ['[['] : [];
       const isLost = await Promise.race([
-        way?.loseAnswerTo('evalsha', ':lane').then(() => true),
+        way?.loseAnswerTo('evalsha', ':lane', ...texts).then(() => true),
         pause(LOSES_WITHIN_MS, false),
       ]);
       if (!isLost) throw new Error('no script was sent that could lose its reply');
