@@ -121,8 +121,8 @@ async function decide(
   try {
     const unsettled = await reader.settled(HOLD_TTL_MS + PAY_TTL_MS + patienceMs);
     const verdict = check(sale.history, await reader.read(), row.rules);
-    if (unsettled) verdict.findings.add('broken', `never came to rest: ${unsettled}`);
-    for (const text of broken) verdict.findings.add('broken', text);
+    if (unsettled) verdict.findings.addFirst('broken', `never came to rest: ${unsettled}`);
+    for (const text of broken.toReversed()) verdict.findings.addFirst('broken', text);
     return verdict;
   } finally {
     await reader.close();

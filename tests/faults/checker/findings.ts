@@ -18,6 +18,12 @@ export class Findings {
     if (texts.length < TEXTS_MAX) texts.push(`${wrong}: ${text}`);
   }
 
+  /** Told before all others of its kind. */
+  addFirst(wrong: Wrong, text: string): void {
+    this.counts[wrong] += 1;
+    this.#texts.set(wrong, [`${wrong}: ${text}`, ...(this.#texts.get(wrong) ?? [])]);
+  }
+
   /** `lost` where the row does not declare it. */
   loss(isDeclared: boolean, text: string): void {
     this.add(isDeclared ? 'declared' : 'lost', text);

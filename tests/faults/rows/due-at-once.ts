@@ -12,6 +12,8 @@ const WARM_UP = 1_000;
 /** Left over when all are held, so that none is due before. */
 const SPARE_MS = 4_000;
 const LIMIT_MS = 60_000;
+/** A change of the time to live takes its time, and the deadlines of that time are a second off. */
+const MOSTLY = 0.75;
 
 /** Takes one hold after the other until this many have been asked for. */
 async function takeHolds(stage: Stage, productId: number, until: number, taken: { count: number }) {
@@ -86,7 +88,7 @@ async function strike(stage: Stage): Promise<void> {
       `all units back ${backAtMs - last} ms after the last deadline`,
   );
   if (backAtMs - last > bound) broken(`units came back ${backAtMs - last} ms after the deadline`);
-  if (busiest < count * 0.9) broken(`only ${busiest} of ${count} were due in one second`);
+  if (busiest < count * MOSTLY) broken(`only ${busiest} of ${count} were due in one second`);
 }
 
 function busiestSecond(sorted: readonly number[]): number {
