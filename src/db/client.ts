@@ -14,7 +14,9 @@ const SILENCE_MAX_MS = 12_000;
 const QUEUE_MAX = 512;
 // Whatever the server's own mode is. mysql2 escapes with backslashes, which NO_BACKSLASH_ESCAPES
 // would turn into an injection; without strictness, MySQL stores what fits of a value.
-const SESSION = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'";
+const SQL_MODE = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'";
+/** How much longer than we do MySQL waits before it hangs up on a silent connection. */
+const PATIENCE_MS = 3_000;
 
 /** A bounded pool and the typed queries over it. */
 export interface Database {
@@ -43,9 +45,12 @@ export function openDatabase(
     timezone: 'Z',
     charset: 'utf8mb4',
   });
+  // A process that stands still within a transaction must not keep its locks.
+  const patience = Math.ceil((silenceMs + PATIENCE_MS) / 1_000);
+  const session = `${SQL_MODE}, SESSION wait_timeout = ${patience}`;
   // Ahead of whatever the connection was made for.
   pool.on('connection', (connection) => {
-    connection.query(SESSION, (error) => error && connection.destroy());
+    connection.query(session, (error) => error && connection.destroy());
     // The driver's types leave its socket out.
     const { stream } = connection as unknown as { stream: Socket };
     stream.setTimeout(silenceMs, () => connection.destroy());

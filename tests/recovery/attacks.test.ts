@@ -67,6 +67,25 @@ test('rules that were lost with Redis are missed like any other entry', async ()
   expect(await hold(t, product)).toMatchObject({ status: 'sale_paused' });
 });
 
+test('P7: while Redis has lost the catalog, nobody is told that a product does not exist', async () => {
+  const t = await ownEngine({}, expectBooksBalance);
+  const product = await makeProduct(t);
+  await drained(t);
+  // Processes that never looked it up.
+  const others = [await t.another(), await t.another()];
+  await t.redis.flushdb();
+  await eventually(async () => {
+    for (const other of others) {
+      const outcome = await hold(other, product).catch(() => undefined);
+      if (outcome) expect(outcome).toMatchObject({ status: 'held' });
+      const list = await other.engine.listProducts(seconds(1)).catch(() => undefined);
+      if (list) expect(list).toHaveLength(1);
+      expect(outcome && list, 'answers').toBeDefined();
+    }
+  });
+  expect(await hold(t, { id: 99 })).toMatchObject({ status: 'product_not_found' });
+});
+
 test('a product is in the catalog before it can be sold', async () => {
   const t = await ownEngine({ config: { roles: ['api'] } }, nothing);
   const making = makeProduct(t).catch(() => undefined);
