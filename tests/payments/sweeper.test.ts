@@ -47,7 +47,7 @@ test('P5: a receipt that a closed lane keeps open does not keep those of other l
   const products = [await makeProduct(t, { lane: 0 }), await makeProduct(t, { lane: 1 })] as const;
   const [closed, open] = [await ordered(t, products[0]), await ordered(t, products[1])];
   // Of a later epoch than MySQL: it is closed until people decide.
-  await t.redis.hset(laneKey(0), 'epoch', '2');
+  await t.redis.hset(laneKey(0), { state: 'closed', epoch: '2' });
   await leaveReceipts(t, { a: closed, b: open });
   await eventually(async () => expect(await stateOf(t, open)).toBe('paid'));
   expect(await stateOf(t, closed)).toBe('pending');

@@ -88,7 +88,7 @@ test('what waits for a closed lane does not keep the others waiting', async () =
   const stuck = await makeProduct(t, { lane: 0 });
   const free = await makeProduct(t, { lane: 1 });
   // Of a later epoch than MySQL: it is closed until people decide.
-  await t.redis.hset(laneKey(0), 'epoch', '2');
+  await t.redis.hset(laneKey(0), { state: 'closed', epoch: '2' });
   await leaveAdjustment(t, stuck.id, 5, 'a');
   await leaveAdjustment(t, free.id, 5, 'b');
   const late = await leaveProduct(t, 0);
