@@ -6,7 +6,7 @@ here on only scripts of this rebuild write to the lane.
 KEYS[1] lane   hash     the lane; all other keys follow from it (include/keys)
 ARGV[1] epoch  integer  that MySQL has given to this rebuild
 ARGV[2] run    string   run_id of this server
-ARGV[3] shop   string   tells the database that the lane is built from from another
+ARGV[3] shop   string   identifies the database that the lane is built from
 
 Returns, in order of precedence
   {'changed', now_ms}  the lane has this epoch or a later one: nothing written

@@ -3,7 +3,6 @@ import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { RowsDisagree } from './db/rows.ts';
 import { Deadline, within } from './domain/deadline.ts';
-import { Unavailable } from './domain/unavailable.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { startExpiry } from './expiry/expiry.ts';
 import { listenForExpiry } from './expiry/notifications.ts';
@@ -13,7 +12,7 @@ import { createReceiptSweeper } from './payments/sweeper.ts';
 import { keepLanes } from './recovery/keeper.ts';
 import { Lanes } from './recovery/lanes.ts';
 import { startSweeper } from './recovery/sweeper.ts';
-import { hotClient, subscriberClient } from './redis/client.ts';
+import { hotClient, reach, subscriberClient } from './redis/client.ts';
 import { LaneLink } from './redis/link.ts';
 import { watchMemory } from './redis/memory.ts';
 import { checkRedis } from './redis/requirements.ts';
@@ -77,33 +76,20 @@ async function closeAll(closers: Closer[], log: Logger): Promise<void> {
   }
 }
 
-// `connect` of ioredis only says that the connection was closed; the reason comes as an event.
-async function reach(redis: Redis, log: Logger, connect: () => Promise<unknown>): Promise<void> {
-  let reason = '';
-  redis.on('error', (error: Error) => {
-    reason = error.message;
-    log.debug({ err: error }, 'redis');
-  });
-  await connect().catch((error: Error) => {
-    const { host, port } = redis.options;
-    const why = reason || error.message;
-    throw new Unavailable(`cannot use Redis at ${host}:${port} (REDIS_URL): ${why}`);
-  });
-}
-
 async function connectRedis({ redisUrl, log }: ComposeOptions, closers: Closer[]) {
   const connect = async () => {
     const redis = hotClient(redisUrl);
     closers.push(() => redis.disconnect());
     const link = new LaneLink(redis);
-    await reach(redis, log, () => link.connect());
+    redis.on('error', (error) => log.debug({ err: error }, 'redis'));
+    await reach(redis, () => link.connect());
     return link;
   };
   const link = await connect();
   await checkRedis(link.redis, log);
   const subscriber = subscriberClient(redisUrl);
   closers.push(() => subscriber.disconnect());
-  await reach(subscriber, log, () => subscriber.connect());
+  await reach(subscriber, () => subscriber.connect());
   // The writer has a connection of its own: its large reads must not hold up holds.
   return { link, writerLink: await connect(), subscriber };
 }
@@ -196,7 +182,7 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
     looksOnly,
     log,
   });
-  const keeper = keepLanes(kept, looksOnly, log);
+  const keeper = keepLanes(kept, log);
   closers.push(keeper.close);
   await keeper.start();
   const doorbell = options.drainsItself ? ownDoorbell(drain) : createDoorbell(redisUrl);

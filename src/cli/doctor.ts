@@ -2,21 +2,23 @@ import { statfs } from 'node:fs/promises';
 import { Command } from 'commander';
 import mysql from 'mysql2/promise';
 import { type Database, openDatabase } from '../db/client.ts';
+import { Deadline, within } from '../domain/deadline.ts';
 import { type CommandConfig, readCommandConfig, serversOf } from './connect.ts';
 import { bad, type Check, either, ok, warn } from './doctor/check.ts';
 import { checkLanes, checkQueue } from './doctor/lanes.ts';
 import { checkMysqlServer } from './doctor/mysql.ts';
 import { checkRedisServer } from './doctor/redis.ts';
-import { withLink } from './doctor/servers.ts';
+import { withLink } from './link.ts';
 import { printJson, printTable } from './output.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
+const PART_LIMIT_MS = 10_000;
 const GIB = 2 ** 30;
 
 /** What a part of the check could tell, or that it could not even begin. */
 async function part(what: string, advice: string, work: () => Promise<Check[]>): Promise<Check[]> {
   try {
-    return await work();
+    return await within(new Deadline(PART_LIMIT_MS), what, work());
   } catch (error) {
     const { message, code } = error as { message?: string; code?: string };
     return [bad(what, message || code || String(error), advice)];
@@ -43,7 +45,7 @@ async function checkDisk({ dataDir, httpUrl }: CommandConfig): Promise<Check[]> 
   return [either(bavail * bsize >= GIB, ok('disk', found), warn('disk', found, full))];
 }
 
-async function examineAll(config: CommandConfig, database: Database): Promise<Check[]> {
+async function checkAll(config: CommandConfig, database: Database): Promise<Check[]> {
   const { redisUrl, mysqlUrl } = serversOf(config);
   const start = 'Start it, or correct ';
   const parts = [
@@ -63,7 +65,7 @@ async function examineAll(config: CommandConfig, database: Database): Promise<Ch
 async function doctor({ json }: { json?: boolean }): Promise<void> {
   const config = await readCommandConfig();
   const database = openDatabase(serversOf(config).mysqlUrl, 2);
-  const checks = await examineAll(config, database);
+  const checks = await checkAll(config, database);
   await database.close().catch(() => {});
   if (json) printJson({ checks });
   else {

@@ -1,13 +1,11 @@
 import { Command } from 'commander';
 import { openDatabase } from '../db/client.ts';
-import { readWatermarks } from '../db/watermarks.ts';
 import { examineAll } from '../recovery/examine.ts';
+import { LAG_MAX_MS } from '../writer/lag.ts';
 import { readCommandConfig, serversOf } from './connect.ts';
-import { withLink } from './doctor/servers.ts';
 import { readLaneLag } from './lane-lag.ts';
+import { withLink } from './link.ts';
 import { printJson, printTable } from './output.ts';
-
-const LAG_MAX_MS = 2_000;
 
 async function status({ json }: { json?: boolean }): Promise<void> {
   const config = await readCommandConfig();
@@ -15,11 +13,9 @@ async function status({ json }: { json?: boolean }): Promise<void> {
   const database = openDatabase(mysqlUrl, 2);
   try {
     const lanes = await withLink(redisUrl, async (link) => {
-      const watermarks = await readWatermarks(database);
-      const examined = await examineAll(link, database, Array.from(Array(config.lanes).keys()));
+      const examined = await examineAll(link, database, config.lanes);
       return Promise.all(
-        examined.map(async ({ lane, verdict, found }) => {
-          const mark = watermarks.get(lane);
+        examined.map(async ({ lane, verdict, found, watermark: mark }) => {
           const position = found && found.sequence >= 0 ? `${found.epoch}-${found.sequence}` : '';
           const watermark = mark && mark.sequence >= 0 ? `${mark.epoch}-${mark.sequence}` : '';
           const state = found?.state ?? 'absent';

@@ -7,8 +7,8 @@ import { Deadline, within } from '../domain/deadline.ts';
 import { Unavailable } from '../domain/unavailable.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
-// Longer than any transaction of the sale. A network can swallow a connection without a word, and whoever
-// waits for its answer keeps it; TCP itself takes a quarter of an hour to notice.
+// Longer than any transaction of the sale. A network can swallow a connection without a word, and
+// whoever waits for its answer keeps it; TCP itself takes a quarter of an hour to notice.
 const SILENCE_MAX_MS = 12_000;
 // mysql2 lets callers wait for a connection without limit; beyond this many they are refused.
 const QUEUE_MAX = 512;
@@ -117,6 +117,15 @@ export const isDuplicate = (error: unknown): boolean => driverError(error).code 
 /** Whether the same transaction may succeed when it is run again. */
 export const isTransient = (error: unknown): boolean => TRANSIENT.has(driverError(error).code);
 
+/** A connection of the pool, within the deadline; one that comes later goes back by itself. */
+export async function acquire({ pool }: Database, deadline: Deadline): Promise<PoolConnection> {
+  const acquiring = pool.getConnection();
+  return query(deadline, 'connection', acquiring).catch((error) => {
+    acquiring.then((late) => late.release()).catch(() => {});
+    throw error;
+  });
+}
+
 /**
  * Runs `work` in one transaction. Whatever goes wrong, it is rolled back; a connection that does
  * not answer within `limitMs` is thrown away.
@@ -127,11 +136,7 @@ export async function transaction<T>(
   work: (connection: PoolConnection) => Promise<T>,
 ): Promise<T> {
   const deadline = new Deadline(limitMs);
-  const acquiring = database.pool.getConnection();
-  const connection = await within(deadline, 'MySQL (connection)', acquiring).catch((error) => {
-    acquiring.then((late) => late.release()).catch(() => {});
-    throw error;
-  });
+  const connection = await acquire(database, deadline);
   try {
     const result = await within(
       deadline,

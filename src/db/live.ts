@@ -78,15 +78,16 @@ export const listLiveHolds: Page<LiveRow & { first: FirstEffects }> = async (
     return {
       id,
       record: {
-        ...{
-          state: 'held',
-          version,
-          items: items.get(hold.id) ?? [],
-          amountMinor,
-          currency,
-          buyer,
-        },
-        ...{ counted, deadlineMs: ms(hold.expiresAt), ordered: false, reference: '' },
+        state: 'held',
+        version,
+        items: items.get(hold.id) ?? [],
+        amountMinor,
+        currency,
+        buyer,
+        counted,
+        deadlineMs: ms(hold.expiresAt),
+        ordered: false,
+        reference: '',
       },
       first: { id, hold: holdEffect(hold), order: { key: '', atMs: 0 }, amountMinor, currency },
     };
@@ -110,13 +111,16 @@ export const listPendingOrders: Page<LiveRow> = async (database, lane, after, li
     return {
       id: order.id.slice(orderId('').length),
       record: {
-        ...{ state, version, items: items.get(order.holdId) ?? [], amountMinor, currency, buyer },
-        ...{
-          counted,
-          deadlineMs: ms(order.payBy),
-          ordered: true,
-          reference: order.reference ?? '',
-        },
+        state,
+        version,
+        items: items.get(order.holdId) ?? [],
+        amountMinor,
+        currency,
+        buyer,
+        counted,
+        deadlineMs: ms(order.payBy),
+        ordered: true,
+        reference: order.reference ?? '',
       },
     };
   });

@@ -103,15 +103,17 @@ export async function readProductRow(
 }
 
 /** Asks whether MySQL has the journal's word that Redis has these rules, or newer ones. */
-export const areRulesApplied =
-  ({ orm }: Database, id: number, version: number) =>
-  async (): Promise<boolean> => {
-    const rows = await orm
-      .select({ id: products.id })
-      .from(products)
-      .where(and(eq(products.id, id), gte(products.rulesApplied, version)));
-    return rows.length > 0;
-  };
+export async function areRulesApplied(
+  { orm }: Database,
+  id: number,
+  version: number,
+): Promise<boolean> {
+  const rows = await orm
+    .select({ id: products.id })
+    .from(products)
+    .where(and(eq(products.id, id), gte(products.rulesApplied, version)));
+  return rows.length > 0;
+}
 
 /** Products whose newest rules may not have reached Redis: a process died on the way. */
 export async function listUnapplied({ orm }: Database, limit: number): Promise<ProductRow[]> {

@@ -1,8 +1,8 @@
 import { eq } from 'drizzle-orm';
-import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
+import type { RowDataPacket } from 'mysql2/promise';
 import { Deadline } from '../domain/deadline.ts';
 import type { Watermark } from './changes.ts';
-import { type Database, query } from './client.ts';
+import { acquire, type Database, query } from './client.ts';
 import { lanes } from './schema.ts';
 
 const ANSWER_LIMIT_MS = 2_000;
@@ -36,14 +36,14 @@ export async function readWatermarks({ orm }: Database): Promise<Map<number, Lan
  * after its process stands still.
  */
 export async function underLaneLock(
-  { pool }: Database,
+  database: Database,
   lane: number,
   waitMs: number,
   work: () => Promise<void>,
 ): Promise<boolean> {
   // Names of locks are known to the whole server, and at most 64 characters long.
   const name = "CONCAT('holdfast.', LEFT(SHA2(DATABASE(), 256), 32), '.', ?)";
-  const connection = await connect(pool, waitMs + ANSWER_LIMIT_MS);
+  const connection = await acquire(database, new Deadline(waitMs + ANSWER_LIMIT_MS));
   const ask = (sql: string, values: unknown[] = []) =>
     query(
       new Deadline(waitMs + ANSWER_LIMIT_MS),
@@ -63,12 +63,4 @@ export async function underLaneLock(
     // Ends the lock with it; nobody else may get a connection with this setting.
     connection.destroy();
   }
-}
-
-async function connect(pool: Database['pool'], limitMs: number): Promise<PoolConnection> {
-  const connecting = pool.getConnection();
-  return query(new Deadline(limitMs), 'connection', connecting).catch((error) => {
-    connecting.then((late) => late.release()).catch(() => {});
-    throw error;
-  });
 }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Deadline } from '../domain/deadline.ts';
-import { within } from '../domain/deadline.ts';
+import { Deadline, within } from '../domain/deadline.ts';
 import { newReservationId } from '../domain/ids.ts';
 import type { HoldOutcome, HoldRequest } from '../domain/outcomes.ts';
 import { formatItems } from '../domain/reservation.ts';
@@ -87,13 +86,11 @@ export class Holds {
   async #send(lane: number, batch: Waiting[]): Promise<void> {
     const { link, idempotencyTtlMs, ring } = this.#parts;
     const gate = link.gate(lane);
-    const latest = batch.reduce((a, b) =>
-      a.deadline.remainingMs() > b.deadline.remainingMs() ? a : b,
-    );
-    const soonMs = latest.deadline.remainingMs() - SAME_MS;
-    for (const { deadline, reject } of batch) {
-      const remainingMs = deadline.remainingMs();
-      if (remainingMs > soonMs) continue;
+    const remaining = batch.map(({ deadline }) => deadline.remainingMs());
+    const latestMs = Math.max(...remaining);
+    for (const [index, { reject }] of batch.entries()) {
+      const remainingMs = remaining[index] ?? 0;
+      if (remainingMs > latestMs - SAME_MS) continue;
       setTimeout(() => reject(new Unavailable('hold: no time left')), remainingMs).unref();
     }
     const requests = batch.map(
@@ -111,7 +108,7 @@ export class Holds {
       idempotencyTtlMs,
       requests,
     });
-    const reply = await within(latest.deadline, 'Redis (hold)', sending);
+    const reply = await within(new Deadline(latestMs), 'Redis (hold)', sending);
     link.observe(reply.nowMs);
     if (reply.status !== 'batch') throw link.refused(lane, reply.status);
     ring(lane, false);

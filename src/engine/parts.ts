@@ -2,6 +2,7 @@ import type { Database } from '../db/client.ts';
 import type { LaneLink } from '../redis/link.ts';
 import type { Memory } from '../redis/memory.ts';
 import type { Acks } from '../writer/acks.ts';
+import type { Doorbell } from '../writer/doorbell.ts';
 import type { Lag } from '../writer/lag.ts';
 
 /** What the engine is made of; compose.ts builds it. */
@@ -11,8 +12,7 @@ export interface EngineParts {
   acks: Acks;
   lag: Lag;
   memory: Memory;
-  /** Tells the writer that a lane has new entries; see `Doorbell`. */
-  ring: (lane: number, isAwaited?: boolean) => void;
+  ring: Doorbell['ring'];
   lanes: number;
   holdTtlMs: number;
   payTtlMs: number;

@@ -59,8 +59,9 @@ async function put(parts: EngineParts, row: ProductRow, deadline: Deadline): Pro
       throw new Unavailable(`Redis has lost the stock of product ${row.id}; rebuild its lane`);
     }
     ring(row.lane);
-    const areApplied = areRulesApplied(database, row.id, row.rulesVersion);
-    await commit.committed(deadline, () => query(deadline, 'rules', areApplied()));
+    await commit.committed(deadline, () =>
+      query(deadline, 'rules', areRulesApplied(database, row.id, row.rulesVersion)),
+    );
   });
 }
 

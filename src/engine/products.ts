@@ -1,3 +1,4 @@
+import type { ChainableCommander } from 'ioredis';
 import type { Deadline } from '../domain/deadline.ts';
 import type { Product } from '../domain/product.ts';
 import type { Item } from '../domain/reservation.ts';
@@ -77,9 +78,13 @@ export class Products {
 
   /** All products; those of a closed lane are left out where `skipsClosed` says so. */
   async list(deadline: Deadline, skipsClosed = false): Promise<Product[]> {
-    const catalog = await askRedis(deadline, 'read', this.#parts.link.redis.hgetall(CATALOG_KEY));
-    // Nothing in it: there are no products, or Redis has lost them.
-    if (Object.keys(catalog).length === 0 && !skipsClosed) await this.#isMissing(0, deadline);
+    const { redis } = this.#parts.link;
+    const catalog = skipsClosed
+      ? await askRedis(deadline, 'read', redis.hgetall(CATALOG_KEY))
+      : await this.#complete<Record<string, string>>(
+          (multi) => multi.hgetall(CATALOG_KEY),
+          deadline,
+        );
     const idsByLane = new Map<number, number[]>();
     for (const [id, lane] of Object.entries(catalog)) {
       const ids = idsByLane.get(Number(lane)) ?? [];
@@ -104,28 +109,29 @@ export class Products {
 
   async #lookUp(id: number, deadline: Deadline): Promise<number | undefined> {
     const { redis } = this.#parts.link;
-    const text = await askRedis(deadline, 'read', redis.hget(CATALOG_KEY, String(id)));
-    if (text === null) {
-      if (await this.#isMissing(id, deadline)) return undefined;
-      return this.#lookUp(id, deadline);
-    }
+    const field = String(id);
+    const text =
+      (await askRedis(deadline, 'read', redis.hget(CATALOG_KEY, field))) ??
+      (await this.#complete<string | null>((multi) => multi.hget(CATALOG_KEY, field), deadline));
+    if (text === null) return undefined;
     const lane = Number(text);
     this.#laneByProduct.set(id, lane);
     return lane;
   }
 
-  // Whether the catalog says that there is no such product. It is only complete while all lanes are
-  // open: a rebuild fills it before it opens its lane. Both are read at one moment.
-  async #isMissing(id: number, deadline: Deadline): Promise<boolean> {
+  // What the catalog says while it is complete: while all lanes are open, since a rebuild fills it
+  // before it opens its lane. Both are read at one moment.
+  async #complete<T>(read: (multi: ChainableCommander) => unknown, deadline: Deadline): Promise<T> {
     const { link, lanes } = this.#parts;
-    const reading = link.redis.multi().hget(CATALOG_KEY, String(id));
+    const reading = link.redis.multi();
+    read(reading);
     for (let lane = 0; lane < lanes; lane += 1) reading.hmget(laneKey(lane), 'state', 'run');
     const [listed, ...states] = (await askRedis(deadline, 'read', reading.exec())) ?? [];
     for (const [lane, [, value]] of states.entries()) {
       const [state, run] = value as (string | null)[];
       if (state !== 'open' || run !== link.run()) throw new LaneClosed(`lane ${lane} is not open`);
     }
-    return listed?.[1] === null;
+    return listed?.[1] as T;
   }
 
   // Everybody who asks within one turn of the event loop waits for the same call.

@@ -1,10 +1,9 @@
 import type { Redis } from 'ioredis';
 import { Deadline } from '../domain/deadline.ts';
 import type { Logger } from '../log.ts';
-import { askRedis } from '../redis/client.ts';
+import { ANSWER_LIMIT_MS, askRedis } from '../redis/client.ts';
 import { laneOfReservationKey } from '../redis/keys.ts';
 
-const SUBSCRIBE_LIMIT_MS = 5_000;
 const EXPIRED_CHANNELS = '__keyevent@*__:expired';
 
 /** Flags of `notify-keyspace-events` that make Redis tell of expired keys: E(vent) and x, or A(ll). */
@@ -46,5 +45,5 @@ export async function listenForExpiry(
   commands.on('ready', () => void askForNotifications(commands, log));
   await askForNotifications(commands, log);
   const subscribing = subscriber.psubscribe(EXPIRED_CHANNELS);
-  await askRedis(new Deadline(SUBSCRIBE_LIMIT_MS), 'subscribe', subscribing);
+  await askRedis(new Deadline(ANSWER_LIMIT_MS), 'subscribe', subscribing);
 }

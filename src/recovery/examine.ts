@@ -1,12 +1,12 @@
 import { type Database, driverError, query } from '../db/client.ts';
 import { type LaneMark, readWatermarks } from '../db/watermarks.ts';
 import { Deadline } from '../domain/deadline.ts';
-import { askRedis } from '../redis/client.ts';
+import { ANSWER_LIMIT_MS, askRedis } from '../redis/client.ts';
 import { laneKey, outboxKey } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
 import { type Judgement, judge, type LaneFound } from './judge.ts';
 
-const LIMIT_MS = 2_000;
+const MYSQL_LIMIT_MS = 2_000;
 
 /** A lane as both stores have it, and what follows from that. */
 export interface Examined extends Judgement {
@@ -26,7 +26,7 @@ async function readLane({ redis }: LaneLink, lane: number): Promise<LaneFound | 
     redis.hmget(laneKey(lane), ...fields),
     redis.xrange(outboxKey(lane), '-', '+', 'COUNT', 1),
   ]);
-  const [values, entries] = await askRedis(new Deadline(LIMIT_MS), 'lane', reading);
+  const [values, entries] = await askRedis(new Deadline(ANSWER_LIMIT_MS), 'lane', reading);
   const [state, epoch, run, tail, position, cap, shop] = values;
   if (!state) return undefined;
   const oldest = entries[0]?.[0];
@@ -45,15 +45,14 @@ async function readLane({ redis }: LaneLink, lane: number): Promise<LaneFound | 
 // A database without our tables has never heard of any lane.
 async function readMarks(database: Database): Promise<Map<number, LaneMark>> {
   try {
-    return await query(new Deadline(LIMIT_MS), 'watermarks', readWatermarks(database));
+    return await query(new Deadline(MYSQL_LIMIT_MS), 'watermarks', readWatermarks(database));
   } catch (error) {
     if (/^ER_(NO_SUCH_TABLE|BAD_DB_ERROR)$/.test(driverError(error).code)) return new Map();
     throw error;
   }
 }
 
-/** Looks at lanes in both stores. Throws `Unavailable` when one of them cannot be asked. */
-export async function examineAll(
+async function examineThese(
   link: LaneLink,
   database: Database,
   lanes: readonly number[],
@@ -68,8 +67,20 @@ export async function examineAll(
   });
 }
 
-/** The same for one lane. */
+/** Looks at a lane in both stores. Throws `Unavailable` when one of them cannot be asked. */
 export async function examine(link: LaneLink, database: Database, lane: number): Promise<Examined> {
-  const [examined] = await examineAll(link, database, [lane]);
+  const [examined] = await examineThese(link, database, [lane]);
   return examined as Examined;
 }
+
+/** The same for the first `count` lanes. */
+export const examineAll = (
+  link: LaneLink,
+  database: Database,
+  count: number,
+): Promise<Examined[]> =>
+  examineThese(
+    link,
+    database,
+    Array.from({ length: count }, (_, lane) => lane),
+  );

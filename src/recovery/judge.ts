@@ -29,13 +29,6 @@ export interface Judgement {
   reason: string;
 }
 
-// MySQL begins an epoch before Redis hears of it.
-function isMysqlOlder(watermark: Watermark, found: LaneFound): Judgement | undefined {
-  if (found.epoch <= watermark.epoch) return undefined;
-  const reason = `MySQL is of epoch ${watermark.epoch}, and Redis of epoch ${found.epoch}`;
-  return { verdict: 'mysql_behind', reason };
-}
-
 function judgePositions(watermark: Watermark, found: LaneFound): Judgement | undefined {
   const inRedis =
     found.sequence < 0 ? `the start of epoch ${found.epoch}` : `${found.epoch}-${found.sequence}`;
@@ -76,8 +69,11 @@ export function judge(
       ' REDIS_URL the Redis of another shop';
     return { verdict: 'wrong_database', reason };
   }
-  const behind = isMysqlOlder(watermark, found);
-  if (behind) return behind;
+  // MySQL begins an epoch before Redis hears of it.
+  if (found.epoch > watermark.epoch) {
+    const reason = `MySQL is of epoch ${watermark.epoch}, and Redis of epoch ${found.epoch}`;
+    return { verdict: 'mysql_behind', reason };
+  }
   if (found.state === 'rebuilding') {
     return { verdict: 'rebuild', reason: `the rebuild of epoch ${found.epoch} was not finished` };
   }

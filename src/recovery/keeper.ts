@@ -20,10 +20,9 @@ export interface LaneKeeper {
 
 /**
  * Looks after the lanes once a second. One that people must decide about stays closed, and the log
- * says why, once for each reason. A command that only looks in (`looksOnly`) leaves the bound of an open
- * lane as it is.
+ * says why, once for each reason.
  */
-export function keepLanes(lanes: Lanes, looksOnly: boolean, log: Logger): LaneKeeper {
+export function keepLanes(lanes: Lanes, log: Logger): LaneKeeper {
   const complaints = new Map<number | 'all', string>();
   const busySince = new Map<number, number>();
   let isStart = true;
@@ -49,7 +48,7 @@ export function keepLanes(lanes: Lanes, looksOnly: boolean, log: Logger): LaneKe
     try {
       await lanes.keep(examined, isStart);
       // OUTBOX_MAX may have another value since the last start.
-      if (isStart && !looksOnly) await lanes.setBound(lane);
+      if (isStart) await lanes.setBound(lane);
       busySince.delete(lane);
       if (complaints.delete(lane)) log.info({ lane }, 'lane is looked after again');
     } catch (error) {

@@ -1,32 +1,23 @@
-import type { Database } from '../db/client.ts';
-import { query } from '../db/client.ts';
+import { type Database, query } from '../db/client.ts';
 import { readWatermarks, underLaneLock } from '../db/watermarks.ts';
 import { Deadline } from '../domain/deadline.ts';
-import type { Logger } from '../log.ts';
 import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { openLaneScript } from '../redis/bindings/open-lane.ts';
-import { askRedis } from '../redis/client.ts';
+import { ANSWER_LIMIT_MS, askRedis } from '../redis/client.ts';
 import { laneKey } from '../redis/keys.ts';
-import type { LaneLink } from '../redis/link.ts';
 import { LaneBusy, RebuildPaused, SuspectLane, TooFewLanes, WrongDatabase } from './errors.ts';
 import { type Examined, examine, examineAll } from './examine.ts';
 import type { LaneFound } from './judge.ts';
-import { type Rebuilt, rebuildLane } from './rebuild.ts';
+import { type RebuildOptions, type Rebuilt, rebuildLane } from './rebuild.ts';
 
 const LIMIT_MS = 5_000;
-const REDIS_LIMIT_MS = 2_000;
 const LOCK_WAIT_MS = 2_000;
 const REBUILD_PAUSE_MS = 5_000;
 
-export interface LanesOptions {
-  link: LaneLink;
-  database: Database;
+export interface LanesOptions extends RebuildOptions {
   /** For statements that may take long. */
   rebuildDatabase: Database;
   lanes: number;
-  /** Largest backlog, in transitions, at which a lane still grants holds. */
-  outboxMax: number;
-  idempotencyTtlMs: number;
   /** Commits what the journal of a lane has; throws when the journal does not follow MySQL. */
   drain: (lane: number) => Promise<number>;
   /**
@@ -36,7 +27,6 @@ export interface LanesOptions {
   whyNot: (error: unknown) => 'broken' | 'disagrees' | undefined;
   /** A command that only looks in: it rebuilds nothing unless it is asked to. */
   looksOnly: boolean;
-  log: Logger;
 }
 
 const ACCEPT =
@@ -75,7 +65,7 @@ export class Lanes {
   /** All lanes as both stores have them. */
   examine(): Promise<Examined[]> {
     const { link, database, lanes } = this.#options;
-    return examineAll(link, database, Array.from(Array(lanes).keys()));
+    return examineAll(link, database, lanes);
   }
 
   /**
@@ -111,9 +101,10 @@ export class Lanes {
     }
   }
 
-  /** Gives an open lane the bound of this process. */
+  /** Gives an open lane the bound of this process, unless that only looks in. */
   async setBound(lane: number): Promise<void> {
-    const { link, database, outboxMax } = this.#options;
+    const { link, database, outboxMax, looksOnly } = this.#options;
+    if (looksOnly) return;
     const { verdict, found } = await examine(link, database, lane);
     if (verdict === 'fine' && found && found.cap !== outboxMax) await this.#open(lane, found, '');
   }
@@ -222,7 +213,7 @@ export class Lanes {
     if (found?.state !== 'open') return;
     const { link } = this.#options;
     const closing = closeLaneScript.run(link.redis, laneKey(lane), found);
-    await askRedis(new Deadline(REDIS_LIMIT_MS), 'close lane', closing);
+    await askRedis(new Deadline(ANSWER_LIMIT_MS), 'close lane', closing);
   }
 
   async #open(lane: number, { epoch, state, run }: LaneFound, expectedTail: string): Promise<void> {
@@ -230,7 +221,7 @@ export class Lanes {
     const expected = { expectedState: state, expectedRun: run, expectedTail };
     const command = { epoch, run: link.run(), ...expected, cap: outboxMax };
     const opening = openLaneScript.run(link.redis, laneKey(lane), command);
-    const { status, nowMs } = await askRedis(new Deadline(REDIS_LIMIT_MS), 'open lane', opening);
+    const { status, nowMs } = await askRedis(new Deadline(ANSWER_LIMIT_MS), 'open lane', opening);
     link.observe(nowMs);
     if (status === 'changed') throw new LaneBusy(`lane ${lane} has changed while it was opened`);
     await link.refresh(lane);

@@ -29,6 +29,7 @@ const MYSQL_LIMIT_MS = 60_000;
 export interface RebuildOptions {
   link: LaneLink;
   database: Database;
+  /** Largest backlog, in transitions, at which a lane still grants holds. */
   outboxMax: number;
   idempotencyTtlMs: number;
   log: Logger;
@@ -160,9 +161,16 @@ async function eachPage<T extends { id: string }>(
 
 /** Stands in for a product whose row is gone: its units can still come back or be paid. */
 const NO_RULES: ProductRules = {
-  ...{ name: 'unknown', priceMinor: 0, currency: 'XXX', status: 'paused' },
-  ...{ startsAtMs: null, endsAtMs: null, holdTtlMs: 120_000, payTtlMs: 900_000 },
-  ...{ maxPerHold: null, maxPerBuyer: null },
+  name: 'unknown',
+  priceMinor: 0,
+  currency: 'XXX',
+  status: 'paused',
+  startsAtMs: null,
+  endsAtMs: null,
+  holdTtlMs: 120_000,
+  payTtlMs: 900_000,
+  maxPerHold: null,
+  maxPerBuyer: null,
 };
 
 async function loadProducts(rebuild: Rebuild, options: RebuildOptions, lane: number) {

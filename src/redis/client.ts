@@ -84,6 +84,20 @@ export function bullConnection(
   };
 }
 
+/** Runs `connect`; where it fails, throws `Unavailable` with the reason and what to correct. */
+export async function reach(redis: Redis, connect: () => Promise<unknown>): Promise<void> {
+  // `connect` of ioredis only says that the connection was closed; the reason comes as an event.
+  let reason = '';
+  redis.on('error', (error: Error) => {
+    reason = error.message;
+  });
+  await connect().catch((error: Error) => {
+    const { host, port } = redis.options;
+    const why = reason || error.message;
+    throw new Unavailable(`cannot use Redis at ${host}:${port} (REDIS_URL): ${why}`);
+  });
+}
+
 /** Fields of one section of `INFO`. */
 export function parseInfo(text: string): Map<string, string> {
   const fields = new Map<string, string>();

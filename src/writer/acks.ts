@@ -1,13 +1,12 @@
 import type { Redis } from 'ioredis';
 import { Deadline, within } from '../domain/deadline.ts';
 import { Unavailable } from '../domain/unavailable.ts';
-import { askRedis } from '../redis/client.ts';
+import { ANSWER_LIMIT_MS, askRedis } from '../redis/client.ts';
 import { commitsChannel } from '../redis/keys.ts';
 import type { Lag } from './lag.ts';
 
 const POLL_MS = 250;
 const LOOK_LIMIT_MS = 1_000;
-const SUBSCRIBE_LIMIT_MS = 5_000;
 
 /**
  * What told of a commit: this very `call`, or MySQL's `row`. A row may be the work of another call:
@@ -76,7 +75,7 @@ export async function createAcks(
     for (const call of calls.split(' ')) waiting.get(call)?.();
   });
   const channels = Array.from({ length: lanes }, (_, lane) => commitsChannel(lane));
-  await askRedis(new Deadline(SUBSCRIBE_LIMIT_MS), 'subscribe', subscriber.subscribe(...channels));
+  await askRedis(new Deadline(ANSWER_LIMIT_MS), 'subscribe', subscriber.subscribe(...channels));
 
   return {
     register: (call) => {

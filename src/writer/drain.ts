@@ -8,7 +8,7 @@ import { Deadline } from '../domain/deadline.ts';
 import { type JournalEntry, transitionCount } from '../domain/journal.ts';
 import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { trimScript } from '../redis/bindings/trim.ts';
-import { askRedis } from '../redis/client.ts';
+import { ANSWER_LIMIT_MS, askRedis } from '../redis/client.ts';
 import { commitsChannel, laneKey } from '../redis/keys.ts';
 import { BrokenJournal, EntryDisagrees, foldEntries } from './fold.ts';
 import { type Batch, readBatch } from './read-batch.ts';
@@ -145,7 +145,7 @@ class LaneDrain {
   }
 
   #ask<T>(what: string, promise: Promise<T>): Promise<T> {
-    return askRedis(new Deadline(READ_LIMIT_MS), what, promise);
+    return askRedis(new Deadline(ANSWER_LIMIT_MS), what, promise);
   }
 
   async #trim(): Promise<void> {

@@ -12,7 +12,7 @@ import { laneKey } from '../redis/keys.ts';
 const LOOK_EVERY_MS = 250;
 const LOOK_LIMIT_MS = 1_000;
 /** Beyond this, orders and payments are refused before any script runs. */
-const LAG_MAX_MS = 2_000;
+export const LAG_MAX_MS = 2_000;
 
 /** How far MySQL is behind the journal. */
 export interface Lag {

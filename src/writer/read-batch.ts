@@ -2,14 +2,13 @@ import type { Redis } from 'ioredis';
 import type { Watermark } from '../db/changes.ts';
 import { Deadline } from '../domain/deadline.ts';
 import { type JournalEntry, parseJournalEntry, transitionCount } from '../domain/journal.ts';
-import { askRedis } from '../redis/client.ts';
+import { ANSWER_LIMIT_MS, askRedis } from '../redis/client.ts';
 import { outboxKey } from '../redis/keys.ts';
 import { BrokenJournal } from './fold.ts';
 
 /** Transitions in one transaction; an entry is never split. */
 const BATCH_TRANSITIONS_MAX = 1_000;
 const PAGE_ENTRIES = 100;
-const READ_LIMIT_MS = 2_000;
 
 /** What one transaction takes of the journal. */
 export interface Batch {
@@ -30,7 +29,7 @@ export async function readBatch(redis: Redis, lane: number, from: Watermark): Pr
   while (transitions < BATCH_TRANSITIONS_MAX) {
     const next = `${from.epoch}-${sequence + 1}`;
     const reading = redis.xrange(outboxKey(lane), next, '+', 'COUNT', PAGE_ENTRIES);
-    const page = await askRedis(new Deadline(READ_LIMIT_MS), 'outbox', reading);
+    const page = await askRedis(new Deadline(ANSWER_LIMIT_MS), 'outbox', reading);
     for (const [id, fields] of page) {
       const entry = parseJournalEntry(id, fields);
       const expected = `${from.epoch}-${sequence + 1}`;

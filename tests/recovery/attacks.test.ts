@@ -130,8 +130,9 @@ test('entries that a failed-over MySQL has lost are committed again, not trimmed
   await t.sql('UPDATE stock SET available = ?, held = ?', [stock?.available, stock?.held]);
   const mark = [lane?.epoch, lane?.sequence, lane?.call, lane?.emitted];
   await t.sql('UPDATE lanes SET epoch = ?, sequence = ?, `call` = ?, emitted = ?', mark);
-  await pause(2_000);
-  expect(await t.sql('SELECT id FROM holds')).toEqual([{ id: `hold_${id}` }]);
+  await eventually(async () => {
+    expect(await t.sql('SELECT id FROM holds')).toEqual([{ id: `hold_${id}` }]);
+  });
   expect(await t.redis.hget(laneKey(0), 'state')).toBe('open');
 });
 

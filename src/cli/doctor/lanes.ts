@@ -1,15 +1,13 @@
 import { Queue } from 'bullmq';
 import type { Database } from '../../db/client.ts';
-import { readWatermarks } from '../../db/watermarks.ts';
 import { examineAll } from '../../recovery/examine.ts';
 import { bullConnection } from '../../redis/client.ts';
 import { BULL_PREFIX } from '../../redis/keys.ts';
 import type { LaneLink } from '../../redis/link.ts';
 import { DRAIN_QUEUE } from '../../writer/doorbell.ts';
+import { LAG_MAX_MS } from '../../writer/lag.ts';
 import { type LaneLag, readLaneLag } from '../lane-lag.ts';
 import { bad, type Check, either, ok, warn } from './check.ts';
-
-const LAG_MAX_MS = 2_000;
 
 const ADVICE = {
   fine: '',
@@ -28,16 +26,15 @@ export async function checkLanes(
   database: Database,
   lanes: number,
 ): Promise<Check[]> {
-  const all = Array.from(Array(lanes).keys());
-  const watermarks = await readWatermarks(database);
   const checks: Check[] = [];
-  for (const { lane, verdict, reason, found } of await examineAll(link, database, all)) {
+  for (const examined of await examineAll(link, database, lanes)) {
+    const { lane, verdict, reason, found, watermark } = examined;
     const what = `lane ${lane}`;
     if (verdict !== 'fine') {
       checks.push(bad(what, reason, ADVICE[verdict]));
       continue;
     }
-    const lag = await readLaneLag(link, lane, watermarks.get(lane));
+    const lag = await readLaneLag(link, lane, watermark);
     const told = `open, epoch ${found?.epoch}; ${lagOf(lag)}`;
     const behind = 'Orders and payments are refused: is MySQL slow, or no process a writer?';
     checks.push(either(lag.lagMs <= LAG_MAX_MS, ok(what, told), bad(what, told, behind)));

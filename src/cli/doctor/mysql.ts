@@ -95,10 +95,10 @@ export async function checkMysqlServer(connection: Connection): Promise<Check[]>
   const offsetMs = Number(row?.now_ms) - Math.round((before + Date.now()) / 2);
   const version = String(row?.version);
   const name = version.includes('MariaDB') ? 'MariaDB' : 'MySQL';
-  const minimum = name === 'MariaDB' ? 10.11 : 8.4;
+  const minimum = name === 'MariaDB' ? '10.11' : '8.4';
   const found = `${offsetMs} ms from this machine's`;
   const needed = 'Holdfast needs MySQL 8.4 or 9, or MariaDB 10.11 or later.';
-  const isNew = isAtLeast(version, minimum);
+  const isNew = version.localeCompare(minimum, 'en', { numeric: true }) >= 0;
   return [
     either(isNew, ok(name, version), warn(name, version, needed)),
     either(
@@ -109,10 +109,4 @@ export async function checkMysqlServer(connection: Connection): Promise<Check[]>
     ...(await checkDurability(connection)),
     ...(await checkTables(connection)),
   ];
-}
-
-function isAtLeast(version: string, minimum: number): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [majorMin = 0, minorMin = 0] = String(minimum).split('.').map(Number);
-  return major > majorMin || (major === majorMin && minor >= minorMin);
 }

@@ -72,8 +72,7 @@ function parseHoldReply(values: ReplyValue[]): HoldReply {
 export const holdScript = bindScript({
   name: 'hold',
   args: (batch: Gate & { idempotencyTtlMs: number; requests: HoldCommand[] }) => {
-    // JSON in both directions: a sixth argument, and a nested reply, of each request would cost more
-    // of the API's CPU than all else that this call needs.
+    // JSON in both directions: flat arguments and nested replies cost more of the API's CPU.
     const requests = batch.requests.map(({ lateMs, id, items, buyer, key, fingerprint }) => [
       lateMs,
       id,

@@ -20,11 +20,22 @@ type Product = NonNullable<LanePart['products']>[number];
 function fieldsOf({ rulesVersion, rules, counters }: Product): string[] {
   const { total, available, held, pending, sold } = counters;
   const fields = {
-    ...{ name: rules.name, total, available, held, pending, sold, rules_version: rulesVersion },
-    ...{ status: rules.status, starts_at_ms: rules.startsAtMs, ends_at_ms: rules.endsAtMs },
-    ...{ hold_ttl_ms: rules.holdTtlMs, pay_ttl_ms: rules.payTtlMs },
-    ...{ max_per_hold: rules.maxPerHold, max_per_buyer: rules.maxPerBuyer },
-    ...{ price_minor: rules.priceMinor, currency: rules.currency },
+    name: rules.name,
+    total,
+    available,
+    held,
+    pending,
+    sold,
+    rules_version: rulesVersion,
+    status: rules.status,
+    starts_at_ms: rules.startsAtMs,
+    ends_at_ms: rules.endsAtMs,
+    hold_ttl_ms: rules.holdTtlMs,
+    pay_ttl_ms: rules.payTtlMs,
+    max_per_hold: rules.maxPerHold,
+    max_per_buyer: rules.maxPerBuyer,
+    price_minor: rules.priceMinor,
+    currency: rules.currency,
   };
   return Object.entries(fields).flatMap(([name, value]) =>
     value === null ? [] : [name, String(value)],
