@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
-import { RowsDisagree } from './db/rows.ts';
 import { Deadline, within } from './domain/deadline.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { startExpiry } from './expiry/expiry.ts';
@@ -18,8 +17,9 @@ import { watchMemory } from './redis/memory.ts';
 import { checkRedis } from './redis/requirements.ts';
 import { createAcks } from './writer/acks.ts';
 import { createDoorbell, type Doorbell } from './writer/doorbell.ts';
-import { createDrain, type Drain } from './writer/drain.ts';
-import { BrokenJournal, EntryDisagrees } from './writer/fold.ts';
+import { createDrain, type Drain, type DrainOptions } from './writer/drain.ts';
+import { BrokenJournal } from './writer/fold.ts';
+import { EntryDisagrees } from './writer/fold-stock.ts';
 import { watchLag } from './writer/lag.ts';
 import { startWriter } from './writer/worker.ts';
 
@@ -96,9 +96,21 @@ async function connectRedis({ redisUrl, log }: ComposeOptions, closers: Closer[]
 
 function whyNot(error: unknown): 'broken' | 'disagrees' | undefined {
   if (error instanceof BrokenJournal) return 'broken';
-  const disagrees = error instanceof RowsDisagree || error instanceof EntryDisagrees;
-  return disagrees ? 'disagrees' : undefined;
+  return error instanceof EntryDisagrees ? 'disagrees' : undefined;
 }
+
+const tellOfBooks = (log: Logger): Pick<DrainOptions, 'onDrift' | 'onDeadLetter'> => ({
+  onDrift: ({ lane, productId: product, epoch, sequence, expected, found, isResolved }) => {
+    const position = `${epoch}-${sequence}`;
+    const told = { lane, product, position, expected, found, isResolved };
+    log.error(told, 'drift: Redis has other counters than its journal leads to');
+  },
+  onDeadLetter: (lane, { epoch, sequence, ordinal, reservation, transition, error }) => {
+    const position = `${epoch}-${sequence}`;
+    const told = { lane, position, ordinal, reservation, kind: transition.kind, reason: error };
+    log.error(told, 'dead letter: a transition that MySQL does not take');
+  },
+});
 
 // A drain that fails is tried again by the writer, or by the next command.
 const ownDoorbell = (drain: Drain): Doorbell => ({
@@ -171,7 +183,13 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   const writerDatabase = openDatabase(mysqlUrl, WRITER_CONNECTIONS);
   const rebuildDatabase = openDatabase(mysqlUrl, REBUILD_CONNECTIONS, REBUILD_SILENCE_MS);
   closers.push(database.close, writerDatabase.close, rebuildDatabase.close);
-  const drain = createDrain({ redis: writerLink.redis, database: writerDatabase, keepMs });
+  const drain = createDrain({
+    redis: writerLink.redis,
+    database: writerDatabase,
+    keepMs,
+    policy: config,
+    ...tellOfBooks(log),
+  });
   const kept = new Lanes({
     ...config,
     link,

@@ -26,6 +26,8 @@ const schema = z.object({
   OUTBOX_MAX: whole(1, 100_000_000).default(200_000),
   ADMIN_TOKEN: z.string().min(8).optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  ON_DRIFT: z.enum(['close', 'alarm']).default('close'),
+  HISTORY: z.enum(['all', 'last']).default('all'),
   ROLES: roles.default([...ROLES]),
   DATA_DIR: z.string().min(1).default('.holdfast'),
 });
@@ -42,6 +44,8 @@ const EXPECTED: Record<keyof typeof schema.shape, string> = {
   OUTBOX_MAX: 'a whole number of transitions from 1 to 100000000',
   ADMIN_TOKEN: 'at least 8 characters',
   LOG_LEVEL: 'one of fatal, error, warn, info, debug, trace, silent',
+  ON_DRIFT: 'close (the lane, until the books agree) or alarm (only)',
+  HISTORY: 'all (transitions of a reservation) or last (its state only)',
   ROLES: `a comma-separated list of ${ROLES.join(', ')}`,
   DATA_DIR: 'a folder',
 };
@@ -58,6 +62,10 @@ export interface Config {
   outboxMax: number;
   adminToken: string | undefined;
   logLevel: string;
+  /** Whether a lane whose books disagree stops selling until they agree again. */
+  closesOnDrift: boolean;
+  /** Whether every transition is kept, or the last state of each reservation only. */
+  keepsHistory: boolean;
   roles: readonly Role[];
   dataDir: string;
 }
@@ -99,6 +107,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     outboxMax: env.OUTBOX_MAX,
     adminToken: env.ADMIN_TOKEN,
     logLevel: env.LOG_LEVEL,
+    closesOnDrift: env.ON_DRIFT === 'close',
+    keepsHistory: env.HISTORY === 'all',
     roles: env.ROLES,
     dataDir: env.DATA_DIR,
   };

@@ -1,6 +1,6 @@
 import type { Watermark } from '../db/changes.ts';
 import { Deadline } from '../domain/deadline.ts';
-import { parseJournalEntry } from '../domain/journal.ts';
+import { parseJournalEntry } from '../domain/parse-journal.ts';
 import { ANSWER_LIMIT_MS, askRedis } from '../redis/client.ts';
 import { laneKey, outboxKey } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';

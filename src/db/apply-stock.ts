@@ -1,55 +1,67 @@
 import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
-import { COUNTER_NAMES } from '../domain/product.ts';
-import type { FoldedChanges, StockChange } from './changes.ts';
-import { insert, moment, RowsDisagree, sorted } from './rows.ts';
+import { NO_UNITS, plus } from '../domain/counters.ts';
+import type { Counters } from '../domain/product.ts';
+import type { FoldedChanges, RowChanges } from './changes.ts';
+import { type Audit, auditStock, writeMarks } from './drifts.ts';
+import { insert, moment, sorted } from './rows.ts';
 
+type Stock = Map<number, Counters>;
+
+async function lockStock(
+  connection: PoolConnection,
+  { stock, marks }: FoldedChanges,
+): Promise<Stock> {
+  const ids = new Set([
+    ...stock.keys(),
+    ...marks.flatMap(({ event }) => [...event.counters.keys()]),
+  ]);
+  if (ids.size === 0) return new Map();
+  const [rows] = await connection.query<RowDataPacket[]>(
+    'SELECT product_id, total, available, held, pending, sold FROM stock WHERE product_id IN (?)' +
+      ' ORDER BY product_id FOR UPDATE',
+    [[...ids]],
+  );
+  return new Map(
+    rows.map(({ product_id: id, total, available, held, pending, sold }) => [
+      Number(id),
+      { total, available, held, pending, sold } as Counters,
+    ]),
+  );
+}
+
+/**
+ * Moves `stock` by what the transitions say, whatever Redis has; where the two differ, the audit
+ * takes note. Marks are compared with it on the way.
+ */
 export async function applyStock(
   connection: PoolConnection,
   changes: FoldedChanges,
+  audit: Audit,
 ): Promise<void> {
-  const rows = sorted(changes.stock);
-  if (rows.length === 0) return;
-  const [known] = await connection.query<RowDataPacket[]>(
-    'SELECT product_id, total, available, held, pending, sold FROM stock WHERE product_id IN (?)' +
-      ' ORDER BY product_id FOR UPDATE',
-    [rows.map(([productId]) => productId)],
-  );
-  const knownById = new Map(known.map((row) => [Number(row.product_id), row]));
-  for (const [productId, { before }] of rows) {
-    const row = knownById.get(productId);
-    const says = (counter: keyof StockChange['before']) => Number(row?.[counter] ?? 0);
-    const wrong = COUNTER_NAMES.find((counter) => says(counter) !== before[counter]);
-    if (wrong) {
-      throw new RowsDisagree(
-        `stock of product ${productId}: ${wrong} is ${says(wrong)} in MySQL, and the journal goes on` +
-          ` from ${before[wrong]}`,
-      );
-    }
-  }
+  const before = await lockStock(connection, changes);
+  const rows = sorted(changes.stock).map(([productId, change]) => {
+    const known = before.get(productId) ?? NO_UNITS;
+    const after = change.delta ? plus(known, change.delta) : change.redisAfter;
+    if (change.delta) auditStock(audit, productId, change, known, after);
+    const { total, available, held, pending, sold } = after;
+    const { epoch, sequence } = change;
+    return [productId, changes.lane, total, available, held, pending, sold, epoch, sequence];
+  });
   await insert(
     connection,
     'INSERT INTO stock (product_id, lane, total, available, held, pending, sold, epoch, sequence)' +
       ' VALUES ? ON DUPLICATE KEY UPDATE total = VALUES(total), available = VALUES(available),' +
       ' held = VALUES(held), pending = VALUES(pending), sold = VALUES(sold),' +
       ' epoch = VALUES(epoch), sequence = VALUES(sequence)',
-    rows.map(([productId, { after, epoch, sequence }]) => [
-      productId,
-      changes.lane,
-      after.total,
-      after.available,
-      after.held,
-      after.pending,
-      after.sold,
-      epoch,
-      sequence,
-    ]),
+    rows,
   );
+  await writeMarks(connection, audit, changes.marks, before);
 }
 
 // The row is there already, unless a twin of the request was refused and took it away meanwhile.
 export async function applyAdjustments(
   connection: PoolConnection,
-  changes: FoldedChanges,
+  changes: RowChanges,
 ): Promise<void> {
   await insert(
     connection,
@@ -67,10 +79,7 @@ export async function applyAdjustments(
   );
 }
 
-export async function applyRules(
-  connection: PoolConnection,
-  changes: FoldedChanges,
-): Promise<void> {
+export async function applyRules(connection: PoolConnection, changes: RowChanges): Promise<void> {
   for (const [productId, version] of sorted(changes.rules)) {
     await connection.query(
       'UPDATE products SET rules_applied = GREATEST(rules_applied, ?) WHERE id = ?',

@@ -1,156 +1,112 @@
 import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
-import { holdId, orderId } from '../domain/ids.ts';
-import type { OutcomeEvent } from '../domain/journal.ts';
-import { applyAdjustments, applyRules, applyStock } from './apply-stock.ts';
-import type { FoldedChanges, Watermark } from './changes.ts';
-import { type Database, transaction } from './client.ts';
-import { insert, moment, momentOrNull, type Row, sorted, update } from './rows.ts';
+import { applyRows } from './apply-rows.ts';
+import { applyStock } from './apply-stock.ts';
+import type { Apart, DeadLetter, FoldedChanges, Watermark } from './changes.ts';
+import { type Database, driverError, transaction } from './client.ts';
+import { FOLLOWS, insertDeadLetters, readQuarantined } from './dead-letters.ts';
+import { type Drift, readAudit, writeAudit } from './drifts.ts';
+import { isPoison, moment } from './rows.ts';
 
 const TRANSACTION_LIMIT_MS = 10_000;
 
-async function applyHolds(connection: PoolConnection, changes: FoldedChanges): Promise<void> {
-  const made = sorted(changes.holdsMade);
-  await insert(
-    connection,
-    'INSERT INTO holds (id, lane, state, version, buyer, counted, amount_minor, currency,' +
-      ' idempotency_key, fingerprint, created_at, expires_at, ended_at) VALUES ?',
-    made.map(([id, { event, atMs, state, version, endedAtMs }]) => [
-      holdId(id),
-      changes.lane,
-      state,
-      version,
-      event.buyer,
-      event.counted ? 1 : 0,
-      event.amountMinor,
-      event.currency,
-      event.key,
-      event.fingerprint,
-      moment(atMs),
-      moment(event.deadlineMs),
-      momentOrNull(endedAtMs),
-    ]),
-  );
-  await insert(
-    connection,
-    'INSERT INTO hold_items (hold_id, product_id, qty, price_minor) VALUES ?',
-    made.flatMap(([id, { event }]) =>
-      event.items.map(({ productId, qty }, index): Row => {
-        return [holdId(id), productId, qty, event.pricesMinor[index] ?? 0];
-      }),
-    ),
-  );
-  await update(
-    connection,
-    'holds',
-    'INSERT INTO holds (id, state, version, ended_at) VALUES ? ON DUPLICATE KEY UPDATE' +
-      ' state = VALUES(state), version = VALUES(version), ended_at = VALUES(ended_at)',
-    sorted(changes.holdsChanged).map(([id, { state, version, endedAtMs }]) => [
-      holdId(id),
-      state,
-      version,
-      momentOrNull(endedAtMs),
-    ]),
-  );
+/** How a run of entries is written. */
+export interface ApplyPolicy {
+  /** Whether drift makes the lane suspect, to be closed until the books agree. */
+  closesOnDrift: boolean;
+  keepsHistory: boolean;
 }
 
-async function applyOrders(connection: PoolConnection, changes: FoldedChanges): Promise<void> {
-  await insert(
-    connection,
-    'INSERT INTO orders (id, hold_id, lane, state, version, buyer, amount_minor, currency,' +
-      ' counted, idempotency_key, created_at, pay_by, reference, settled_at) VALUES ?',
-    sorted(changes.ordersMade).map(([id, { event, atMs, state, version, ...made }]) => [
-      orderId(id),
-      holdId(id),
-      changes.lane,
-      state,
-      version,
-      event.buyer,
-      event.amountMinor,
-      event.currency,
-      made.counted ? 1 : 0,
-      event.key,
-      moment(atMs),
-      moment(event.deadlineMs),
-      made.reference,
-      momentOrNull(made.settledAtMs),
-    ]),
-  );
-  await update(
-    connection,
-    'orders',
-    'INSERT INTO orders (id, state, version, counted, reference, settled_at) VALUES ?' +
-      ' ON DUPLICATE KEY UPDATE state = VALUES(state), version = VALUES(version),' +
-      ' counted = VALUES(counted), reference = VALUES(reference), settled_at = VALUES(settled_at)',
-    sorted(changes.ordersChanged).map(
-      ([id, { state, version, counted, reference, settledAtMs }]) => [
-        orderId(id),
-        state,
-        version,
-        counted ? 1 : 0,
-        reference,
-        momentOrNull(settledAtMs),
-      ],
-    ),
-  );
+/** A run of entries and where it leads. `fold` is told which reservations must wait. */
+export interface Run {
+  lane: number;
+  from: Watermark;
+  to: Watermark & { eventAtMs: number };
+  fold: (quarantined: ReadonlySet<string>) => FoldedChanges;
+  /** The transitions one by one, each at its own risk. Only for a run of a single entry. */
+  apart?: () => Apart[];
 }
 
-// Of a receipt that MySQL has lost: what came of it tells what it said.
-const statusOf = ({ outcome, orderState }: OutcomeEvent): 'success' | 'failed' =>
-  outcome === 'ignored' || orderState === 'cancelled' ? 'failed' : 'success';
+/** What came of a run. `moved`: another writer has gone on already, and nothing was written. */
+export type Applied =
+  | { status: 'moved' }
+  | { status: 'committed'; isSuspect: boolean; drifts: Drift[]; deadLetters: DeadLetter[] };
 
-// `outcome` is assigned last: the assignments before it still see whether there was one.
-async function applyOutcomes(connection: PoolConnection, changes: FoldedChanges): Promise<void> {
-  await insert(
-    connection,
-    'INSERT INTO payment_events (reference, order_id, status, received_at, decided_at,' +
-      ' order_state, outcome) VALUES ? ON DUPLICATE KEY UPDATE' +
-      ' decided_at = IF(outcome IS NULL, VALUES(decided_at), decided_at),' +
-      ' order_state = IF(outcome IS NULL, VALUES(order_state), order_state),' +
-      ' outcome = IF(outcome IS NULL, VALUES(outcome), outcome)',
-    sorted(changes.outcomes).map(([reference, { event, atMs }]) => [
-      reference,
-      orderId(event.id),
-      statusOf(event),
-      moment(atMs),
-      moment(atMs),
-      event.orderState,
-      event.outcome,
-    ]),
-  );
+type Connection = PoolConnection;
+
+// Each transition within a savepoint of its own. What fails, and what follows it, joins the letters.
+async function applyApart(
+  connection: Connection,
+  apart: Apart[],
+  known: readonly DeadLetter[],
+  { keepsHistory }: ApplyPolicy,
+): Promise<DeadLetter[]> {
+  const letters = [...known];
+  const waiting = new Set(known.map(({ reservation }) => reservation).filter(Boolean));
+  for (const { rows, letter } of apart) {
+    if (known.some(({ ordinal }) => ordinal === letter.ordinal)) continue;
+    if (waiting.has(letter.reservation)) {
+      letters.push({ ...letter, error: FOLLOWS });
+      continue;
+    }
+    await connection.query('SAVEPOINT apart');
+    try {
+      await applyRows(connection, rows, keepsHistory);
+      await connection.query('RELEASE SAVEPOINT apart');
+    } catch (error) {
+      if (!isPoison(error)) throw error;
+      await connection.query('ROLLBACK TO SAVEPOINT apart');
+      letters.push({ ...letter, error: driverError(error).message });
+      if (letter.reservation !== '') waiting.add(letter.reservation);
+    }
+  }
+  return letters;
 }
 
 /**
- * Commits a run of journal entries and the watermark behind it, all or nothing. `moved` means that
- * another writer has gone on from `from` already, and nothing was written.
+ * Commits a run of journal entries and the watermark behind it, all or nothing. Throws when a row
+ * does not take what the journal says; with `apart`, that transition becomes a dead letter instead.
  */
-export function applyChanges(
-  database: Database,
-  changes: FoldedChanges,
-  from: Watermark,
-  to: Watermark & { eventAtMs: number },
-): Promise<'committed' | 'moved'> {
+export function applyChanges(database: Database, run: Run, policy: ApplyPolicy): Promise<Applied> {
+  const { lane, from, to } = run;
   return transaction(database, TRANSACTION_LIMIT_MS, async (connection) => {
-    const [rows] = await connection.query<RowDataPacket[]>(
-      'SELECT epoch, sequence, `call` FROM lanes WHERE lane = ? FOR UPDATE',
-      [changes.lane],
+    const [[row]] = await connection.query<RowDataPacket[]>(
+      'SELECT epoch, sequence, `call`, drifts, suspect, dead_letters FROM lanes WHERE lane = ? FOR UPDATE',
+      [lane],
     );
-    const row = rows[0];
     const unmoved =
       row &&
       Number(row.epoch) === from.epoch &&
       Number(row.sequence) === from.sequence &&
       row.call === from.call;
-    if (!unmoved) return 'moved';
-    await applyHolds(connection, changes);
-    await applyOrders(connection, changes);
-    await applyOutcomes(connection, changes);
-    await applyStock(connection, changes);
-    await applyAdjustments(connection, changes);
-    await applyRules(connection, changes);
+    if (!unmoved) return { status: 'moved' };
+    const quarantined =
+      row.dead_letters > 0 ? await readQuarantined(connection, lane) : new Set<string>();
+    const changes = run.fold(quarantined);
+    let { deadLetters } = changes;
+    if (run.apart) deadLetters = await applyApart(connection, run.apart(), deadLetters, policy);
+    else await applyRows(connection, changes, policy.keepsHistory);
+    const audit = await readAudit(connection, lane, Number(row.drifts));
+    await applyStock(connection, changes, audit);
+    await writeAudit(connection, audit, to.eventAtMs);
+    await insertDeadLetters(connection, lane, deadLetters);
+    const left = audit.open.size - audit.resolved.size;
+    const drifts = left + audit.found.filter(({ isResolved }) => !isResolved).length;
+    const isSuspect = drifts > 0 && (policy.closesOnDrift || Boolean(row.suspect));
     await connection.query(
-      'UPDATE lanes SET epoch = ?, sequence = ?, `call` = ?, emitted = ?, event_at = ? WHERE lane = ?',
-      [to.epoch, to.sequence, to.call, to.emitted, moment(to.eventAtMs), changes.lane],
+      'UPDATE lanes SET epoch = ?, sequence = ?, `call` = ?, emitted = ?, event_at = ?, drifts = ?,' +
+        ' suspect = ?, dead_letters = dead_letters + ? WHERE lane = ?',
+      [
+        to.epoch,
+        to.sequence,
+        to.call,
+        to.emitted,
+        moment(to.eventAtMs),
+        drifts,
+        isSuspect,
+        deadLetters.length,
+        lane,
+      ],
     );
-    return 'committed';
+    return { status: 'committed', isSuspect, drifts: audit.found, deadLetters };
   });
 }

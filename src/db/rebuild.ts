@@ -4,6 +4,7 @@ import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/prom
 import { CHAIN_START } from '../domain/journal.ts';
 import { COUNTER_NAMES, type Counters } from '../domain/product.ts';
 import { type Database, transaction } from './client.ts';
+import { sumDeadLetters } from './dead-letters.ts';
 import { type RebuildFinding, rebuilds } from './schema.ts';
 
 // Only counters of live rows are counted anew: sold units never come back by themselves, and to add
@@ -52,13 +53,19 @@ async function sumLive(connection: PoolConnection, lane: number): Promise<(id: n
   );
   const byId = (rows: Row[]) => new Map(rows.map((row) => [Number(row.id), Number(row.units)]));
   const [heldById, pendingById] = [byId(held), byId(pending)];
-  return (id) => ({ held: heldById.get(id) ?? 0, pending: pendingById.get(id) ?? 0 });
+  // What waits as a dead letter has moved units, though no row says so.
+  const waiting = await sumDeadLetters(connection, lane);
+  return (id) => ({
+    held: (heldById.get(id) ?? 0) + (waiting.get(id)?.held ?? 0),
+    pending: (pendingById.get(id) ?? 0) + (waiting.get(id)?.pending ?? 0),
+  });
 }
 
 // The newest holds go first: they are the ones that should not have been granted.
 async function cancelHolds(
   connection: PoolConnection,
   lane: number,
+  epoch: number,
   productId: number,
   units: number,
 ): Promise<RebuildFinding[]> {
@@ -78,6 +85,12 @@ async function cancelHolds(
       "UPDATE holds SET state = 'expired', version = version + 1, ended_at = UTC_TIMESTAMP(3) WHERE id = ?",
       [id],
     );
+    await connection.query(
+      'INSERT INTO transitions (reservation, version, lane, epoch, sequence, from_state, to_state, at,' +
+        " reference) SELECT SUBSTRING_INDEX(id, '_', -1), version, lane, ?, -1, 'held', state," +
+        " ended_at, '' FROM holds WHERE id = ?",
+      [epoch, id],
+    );
   }
   if (left > 0) {
     throw new OrdersExceedTotal(
@@ -95,7 +108,11 @@ function fromRows({ total, sold }: Counters, { held, pending }: Taken): Counters
 }
 
 // The `stock` rows as the live rows have it; holds beyond the total are cancelled.
-async function correctStock(connection: PoolConnection, lane: number): Promise<RebuildFinding[]> {
+async function correctStock(
+  connection: PoolConnection,
+  lane: number,
+  epoch: number,
+): Promise<RebuildFinding[]> {
   const stock = await rowsOf(
     connection,
     'SELECT * FROM stock WHERE lane = ? ORDER BY product_id FOR UPDATE',
@@ -106,7 +123,7 @@ async function correctStock(connection: PoolConnection, lane: number): Promise<R
   for (const row of stock) {
     const { available } = fromRows(countersOf(row), taken(row.product_id));
     if (available >= 0) continue;
-    findings.push(...(await cancelHolds(connection, lane, row.product_id, -available)));
+    findings.push(...(await cancelHolds(connection, lane, epoch, row.product_id, -available)));
     // A cancelled hold may be of several products.
     taken = await sumLive(connection, lane);
   }
@@ -144,10 +161,16 @@ export function beginRebuild(
     const [row] = await rowsOf(connection, locked, [lane]);
     const epoch = Math.max(Number(row?.epoch ?? 0), epochInRedis) + 1;
     const shop = row?.shop || randomUUID().replaceAll('-', '');
-    const findings = await correctStock(connection, lane);
+    const findings = await correctStock(connection, lane, epoch);
     await connection.query<ResultSetHeader>(
-      'UPDATE lanes SET epoch = ?, sequence = -1, `call` = ?, emitted = 0, shop = ? WHERE lane = ?',
+      'UPDATE lanes SET epoch = ?, sequence = -1, `call` = ?, emitted = 0, shop = ?, drifts = 0,' +
+        ' suspect = FALSE WHERE lane = ?',
       [epoch, CHAIN_START, shop, lane],
+    );
+    // Redis gets its counters from here.
+    await connection.query(
+      'UPDATE drifts SET resolved_at = UTC_TIMESTAMP(3) WHERE lane = ? AND resolved_at IS NULL',
+      [lane],
     );
     await connection.query(
       'REPLACE INTO rebuilds (lane, epoch, reason, started_at, findings)' +

@@ -1,4 +1,5 @@
 import type { PoolConnection, ResultSetHeader } from 'mysql2/promise';
+import { driverError } from './client.ts';
 
 // Rows are written by mysql2 itself: building a thousand-row insert through the query builder
 // takes the writer longer than MySQL needs to run it.
@@ -14,7 +15,7 @@ export const momentOrNull = (ms: number | null): string | null => (ms === null ?
 export const sorted = <K extends string | number, V>(map: Map<K, V>): [K, V][] =>
   [...map].sort(([a], [b]) => (a < b ? -1 : 1));
 
-/** Rows do not say what the journal says they must: nothing of the batch was written. */
+/** Rows are not there, or not as the journal says they were: nothing of the run was written. */
 export class RowsDisagree extends Error {
   override readonly name = 'RowsDisagree';
 }
@@ -33,3 +34,24 @@ export async function update(connection: PoolConnection, table: string, sql: str
     );
   }
 }
+
+// What a single row can be refused for. Anything else, a full disk or a missing table, is no fault
+// of the transition, and is tried again until it passes.
+// Source: MySQL 8.4 server error reference; MariaDB uses the same numbers.
+const POISON = new Set([
+  'ER_DUP_ENTRY',
+  'ER_DATA_TOO_LONG',
+  'ER_BAD_NULL_ERROR',
+  'ER_TRUNCATED_WRONG_VALUE',
+  'ER_TRUNCATED_WRONG_VALUE_FOR_FIELD',
+  'ER_WARN_DATA_OUT_OF_RANGE',
+  'ER_INVALID_CHARACTER_STRING',
+  'ER_CHECK_CONSTRAINT_VIOLATED',
+  'ER_CONSTRAINT_FAILED',
+  'ER_SIGNAL_EXCEPTION',
+  'WARN_DATA_TRUNCATED',
+]);
+
+/** Whether the same transition would be refused again, however often it is tried. */
+export const isPoison = (error: unknown): boolean =>
+  error instanceof RowsDisagree || POISON.has(driverError(error).code);

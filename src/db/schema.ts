@@ -1,17 +1,15 @@
 import {
   bigint,
   boolean,
-  customType,
-  datetime,
   index,
   int,
-  json,
   mysqlTable,
   primaryKey,
   smallint,
   varchar,
 } from 'drizzle-orm/mysql-core';
 import type { Counters } from '../domain/product.ts';
+import { ascii, jsonOf, moment, position, units } from './columns.ts';
 
 /** What a rebuild found wrong in the rows, and put right. */
 export type RebuildFinding =
@@ -20,15 +18,6 @@ export type RebuildFinding =
 
 // No foreign keys and no auto-increment on hot tables: they would tie a lane to one MySQL server.
 // Times are those of the Redis server whose event a row tells, in UTC.
-
-/** Ids, keys and states: compared byte by byte, one byte a character. */
-const ascii = customType<{ data: string; config: { length: number } }>({
-  dataType: (config) => `varchar(${config?.length ?? 255}) character set ascii collate ascii_bin`,
-});
-
-const moment = (name: string) => datetime(name, { mode: 'date', fsp: 3 });
-const units = (name: string) => bigint(name, { mode: 'number' });
-const position = (name: string) => bigint(name, { mode: 'number' });
 
 /** What is sold, and the rules of its sale. `initial_stock` counts only until the journal has stock. */
 export const products = mysqlTable('products', {
@@ -76,6 +65,12 @@ export const lanes = mysqlTable('lanes', {
   eventAt: moment('event_at'),
   /** Tells this database from another; Redis has it, too. '' until the lane is first opened. */
   shop: ascii('shop', { length: 32 }).notNull().default(''),
+  /** Products whose counters in Redis are known to differ from the fold: open rows of `drifts`. */
+  drifts: int('drifts').notNull().default(0),
+  /** Closed until the books agree again; never set where drift only raises an alarm. */
+  suspect: boolean('suspect').notNull().default(false),
+  /** Transitions of the lane that wait in `dead_letters`. */
+  deadLetters: int('dead_letters').notNull().default(0),
 });
 
 export const holds = mysqlTable('holds', {
@@ -141,7 +136,7 @@ export const rebuilds = mysqlTable(
     finishedAt: moment('finished_at'),
     holds: int('holds'),
     orders: int('orders'),
-    findings: json('findings').$type<RebuildFinding[]>().notNull(),
+    findings: jsonOf<RebuildFinding[]>()('findings').notNull(),
   },
   (table) => [primaryKey({ columns: [table.lane, table.epoch] })],
 );

@@ -19,9 +19,14 @@ export async function readWatermark(
   return { epoch: row.epoch, sequence: row.sequence, call: row.call, emitted: row.emitted };
 }
 
-/** A lane's watermark, and which database says so. */
+/** A lane's watermark, which database says so, and what it knows to be wrong with the lane. */
 export interface LaneMark extends Watermark {
   shop: string;
+  /** Products whose counters in Redis differ from the fold. */
+  drifts: number;
+  /** Closed until they agree again. */
+  suspect: boolean;
+  deadLetters: number;
 }
 
 /** Watermarks of all lanes that MySQL knows. */

@@ -1,5 +1,5 @@
 import type { Counters } from './product.ts';
-import { type Item, parseItems, type ReservationState } from './reservation.ts';
+import type { Item, ReservationState } from './reservation.ts';
 
 /** The counters that units move between. */
 export type UnitCounter = 'available' | 'held' | 'pending' | 'sold';
@@ -46,6 +46,38 @@ export interface OutcomeEvent {
   orderState: ReservationState;
 }
 
+/** A field of an entry that this version cannot read; its raw text is kept. */
+export interface UnreadableEvent {
+  field: string;
+  value: string;
+  why: string;
+}
+
+/** One step that an entry tells of. */
+export type Transition =
+  | { kind: 'reservation'; event: ReservationEvent }
+  | { kind: 'outcome'; event: OutcomeEvent }
+  | { kind: 'stock'; event: StockEvent }
+  | { kind: 'rules'; event: RulesEvent }
+  | { kind: 'unreadable'; event: UnreadableEvent };
+
+/** Redis' counters were put right by this much; the fold had them right all the time. */
+export interface CorrectedEvent {
+  productId: number;
+  delta: Counters;
+  /** The reconciliation that did it. */
+  by: string;
+}
+
+/** Redis' counters as they stood at this entry; null for a product that Redis does not have. */
+export interface MarkEvent {
+  id: string;
+  counters: Map<number, Counters | null>;
+}
+
+/** What happened to the counters of some products. */
+export type UnitsByProduct = [productId: number, delta: Counters][];
+
 /** One script call, as the outbox tells it. */
 export interface JournalEntry {
   epoch: number;
@@ -60,6 +92,9 @@ export interface JournalEntry {
   stock: StockEvent[];
   rules: RulesEvent[];
   outcomes: OutcomeEvent[];
+  corrected: CorrectedEvent[];
+  marks: MarkEvent[];
+  unreadable: UnreadableEvent[];
   /** Counters after the call, of each product it touched. */
   counters: Map<number, Counters>;
 }
@@ -67,112 +102,21 @@ export interface JournalEntry {
 /** What `prev` says in the first entry of an epoch. */
 export const CHAIN_START = 'start';
 
+/** The steps of an entry, each always at the same place. */
+export const transitionsOf = (entry: JournalEntry): Transition[] => [
+  ...entry.reservations.map((event): Transition => ({ kind: 'reservation', event })),
+  ...entry.outcomes.map((event): Transition => ({ kind: 'outcome', event })),
+  ...entry.stock.map((event): Transition => ({ kind: 'stock', event })),
+  ...entry.rules.map((event): Transition => ({ kind: 'rules', event })),
+  ...entry.unreadable.map((event): Transition => ({ kind: 'unreadable', event })),
+];
+
+/** Transitions as the scripts count them in `emitted`. */
 export const transitionCount = (entry: JournalEntry): number =>
-  entry.reservations.length + entry.stock.length + entry.rules.length + entry.outcomes.length;
-
-function fieldsOf(text: string, separator: string, count: number): string[] {
-  const fields = text.split(separator);
-  if (fields.length !== count) throw new Error(`expected ${count} fields in "${text}"`);
-  return fields;
-}
-
-function parseReservation(text: string): ReservationEvent {
-  const fields = fieldsOf(text, '\t', 15);
-  const field = (index: number) => fields[index] ?? '';
-  const [movedFrom, movedTo] = field(5).split('>');
-  return {
-    id: field(0),
-    from: field(1) as ReservationEvent['from'],
-    to: field(2) as ReservationState,
-    version: Number(field(3)),
-    items: parseItems(field(4)),
-    moved: movedTo ? { from: movedFrom as UnitCounter, to: movedTo as UnitCounter } : undefined,
-    buyer: field(6),
-    counted: field(7) === '1',
-    deadlineMs: Number(field(8)),
-    amountMinor: Number(field(9)),
-    currency: field(10),
-    pricesMinor: field(11) === '' ? [] : field(11).split(',').map(Number),
-    reference: field(12),
-    key: field(13),
-    fingerprint: field(14),
-  };
-}
-
-function parseCounters(text: string): [number, Counters] {
-  const [productId, total, available, held, pending, sold] = fieldsOf(text, ':', 6).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return [productId, { total, available, held, pending, sold }];
-}
-
-function parseField(entry: JournalEntry, name: string, value: string): void {
-  switch (name) {
-    case 'call':
-      entry.call = value;
-      return;
-    case 'prev':
-      entry.prev = value;
-      return;
-    case 'at_ms':
-      entry.atMs = Number(value);
-      return;
-    case 'emitted':
-      entry.emitted = Number(value);
-      return;
-    case 'reservation':
-      entry.reservations.push(parseReservation(value));
-      return;
-    case 'stock': {
-      const [productId, delta, key] = fieldsOf(value, '\t', 3);
-      entry.stock.push({ productId: Number(productId), delta: Number(delta), key: key ?? '' });
-      return;
-    }
-    case 'rules': {
-      const [productId, version] = fieldsOf(value, '\t', 2).map(Number);
-      entry.rules.push({ productId: productId ?? 0, version: version ?? 0 });
-      return;
-    }
-    case 'outcome': {
-      const [reference, id, outcome, orderState] = fieldsOf(value, '\t', 4);
-      entry.outcomes.push({ reference, id, outcome, orderState } as OutcomeEvent);
-      return;
-    }
-    case 'counters':
-      for (const counters of value.split(',')) entry.counters.set(...parseCounters(counters));
-      return;
-    default:
-      throw new Error(`unknown field ${name} in the journal`);
-  }
-}
-
-/** Reads a stream entry. Throws on what no script writes, naming the entry. */
-export function parseJournalEntry(id: string, fields: readonly string[]): JournalEntry {
-  const [epoch, sequence] = id.split('-').map(Number);
-  const entry: JournalEntry = {
-    epoch: epoch ?? Number.NaN,
-    sequence: sequence ?? Number.NaN,
-    call: '',
-    prev: '',
-    atMs: 0,
-    emitted: 0,
-    reservations: [],
-    stock: [],
-    rules: [],
-    outcomes: [],
-    counters: new Map(),
-  };
-  try {
-    for (let index = 0; index + 1 < fields.length; index += 2) {
-      parseField(entry, fields[index] ?? '', fields[index + 1] ?? '');
-    }
-  } catch (error) {
-    throw new Error(`journal entry ${id}: ${(error as Error).message}`);
-  }
-  return entry;
-}
+  entry.reservations.length +
+  entry.stock.length +
+  entry.rules.length +
+  entry.outcomes.length +
+  entry.corrected.length +
+  entry.marks.length +
+  entry.unreadable.length;

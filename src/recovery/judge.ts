@@ -18,10 +18,11 @@ export interface LaneFound {
 }
 
 /**
- * `reopen`: what Redis has follows what MySQL has. `rebuild`: Redis has lost something. The other two
- * are for people: MySQL has lost something, or is not the one that belongs to this Redis.
+ * `reopen`: what Redis has follows what MySQL has. `rebuild`: Redis has lost something. The others
+ * are for people: counters disagree, MySQL has lost something, or it is not the one that belongs to
+ * this Redis.
  */
-export type Verdict = 'fine' | 'reopen' | 'rebuild' | 'mysql_behind' | 'wrong_database';
+export type Verdict = 'fine' | 'reopen' | 'rebuild' | 'drift' | 'mysql_behind' | 'wrong_database';
 
 export interface Judgement {
   verdict: Verdict;
@@ -79,6 +80,10 @@ export function judge(
   }
   const judged = judgePositions(watermark, found);
   if (judged) return judged;
+  if (watermark.suspect) {
+    const products = watermark.drifts === 1 ? '1 product' : `${watermark.drifts} products`;
+    return { verdict: 'drift', reason: `Redis has other counters than MySQL for ${products}` };
+  }
   if (found.state === 'open' && found.run === run) return { verdict: 'fine', reason: '' };
   const reason = found.run === run ? 'the lane was closed' : 'Redis was started again';
   return { verdict: 'reopen', reason };

@@ -33,6 +33,10 @@ const ACCEPT =
   'once MySQL is the one that is to be believed, run "holdfast rebuild --accept-mysql"; what it' +
   ' lacks is lost then';
 
+const RECONCILE =
+  'look at "holdfast reconcile"; once "holdfast reconcile --fix" has put them right, the lane opens' +
+  ' by itself';
+
 const wrongDatabase = (lane: number, reason: string) =>
   new WrongDatabase(`lane ${lane}: ${reason}`);
 
@@ -160,6 +164,8 @@ export class Lanes {
         }
         await this.#rebuild(lane, examined, reason);
         return;
+      case 'drift':
+        throw new SuspectLane(`lane ${lane}: ${reason}; ${RECONCILE}`);
       case 'mysql_behind':
         throw suspect(lane, reason);
       case 'wrong_database':

@@ -1,4 +1,5 @@
 import { type Database, query } from '../db/client.ts';
+import { readQuarantined } from '../db/dead-letters.ts';
 import {
   countBuyers,
   type FirstEffects,
@@ -7,7 +8,6 @@ import {
   listOrdersSince,
   listPendingOrders,
   listStockedProducts,
-  type MadeAdjustment,
 } from '../db/live.ts';
 import { beginRebuild, finishRebuild } from '../db/rebuild.ts';
 import type { RebuildFinding } from '../db/schema.ts';
@@ -20,6 +20,7 @@ import { startRebuildScript } from '../redis/bindings/start-rebuild.ts';
 import { wipeLaneScript } from '../redis/bindings/wipe-lane.ts';
 import { CATALOG_KEY, laneKey, laneKeysPattern } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
+import { adjustmentOf, effectsOf, remembered } from './first-effects.ts';
 
 const PAGE = 1_000;
 const REDIS_LIMIT_MS = 2_000;
@@ -115,29 +116,6 @@ class Rebuild {
   }
 }
 
-type Key = NonNullable<LanePart['keys']>[number];
-
-// What is still remembered of first effects, and for how long.
-function remembered(effects: (Omit<Key, 'ttlMs'> & { atMs: number })[], aliveMs: number): Key[] {
-  return effects.flatMap(({ atMs, ...effect }) => {
-    const ttlMs = Math.floor(atMs + aliveMs);
-    return effect.key !== '' && ttlMs > 0 ? [{ ...effect, ttlMs }] : [];
-  });
-}
-
-function effectsOf({ id, hold, order, amountMinor, currency }: FirstEffects) {
-  const held = [hold.fingerprint, id, hold.deadlineMs, amountMinor, currency].join('|');
-  return [
-    { operation: 'hold' as const, key: hold.key, value: held, atMs: hold.atMs },
-    { operation: 'order' as const, key: order.key, value: id, atMs: order.atMs },
-  ];
-}
-
-const adjustmentOf = ({ id, delta, atMs }: MadeAdjustment) => {
-  return { operation: 'adj' as const, key: id, value: String(delta), atMs };
-};
-
-// Loads page after page, the next one being read meanwhile, and returns how many rows there were.
 async function eachPage<T extends { id: string }>(
   read: (after: string) => Promise<T[]>,
   load: (rows: T[]) => Promise<void>,
@@ -197,13 +175,20 @@ async function loadLive(rebuild: Rebuild, options: RebuildOptions, lane: number)
   const aliveMs = idempotencyTtlMs - link.nowMs();
   const since = new Date(-aliveMs);
   const keysOf = (effects: FirstEffects[]) => remembered(effects.flatMap(effectsOf), aliveMs);
+  // Rows of a reservation with a dead letter are behind: they come back once that is replayed.
+  const reading = readQuarantined(database.pool, lane);
+  const waiting = await query(new Deadline(MYSQL_LIMIT_MS), 'dead letters', reading);
+  const isLoaded = ({ id }: { id: string }) => !waiting.has(id);
   const holds = await eachPage(
     (after) => listLiveHolds(database, lane, after, PAGE),
-    (rows) => rebuild.load({ reservations: rows, keys: keysOf(rows.map(({ first }) => first)) }),
+    (rows) => {
+      const keys = keysOf(rows.map(({ first }) => first));
+      return rebuild.load({ reservations: rows.filter(isLoaded), keys });
+    },
   );
   const orders = await eachPage(
     (after) => listPendingOrders(database, lane, after, PAGE),
-    (reservations) => rebuild.load({ reservations }),
+    (rows) => rebuild.load({ reservations: rows.filter(isLoaded) }),
   );
   const listOrders = listOrdersSince(since);
   await eachPage(

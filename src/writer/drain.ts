@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
-import { applyChanges } from '../db/apply.ts';
-import type { FoldedChanges, Watermark } from '../db/changes.ts';
-import { type Database, isTransient, query } from '../db/client.ts';
-import { RowsDisagree } from '../db/rows.ts';
+import type { ApplyPolicy } from '../db/apply.ts';
+import type { DeadLetter, Watermark } from '../db/changes.ts';
+import { type Database, query } from '../db/client.ts';
+import type { Drift } from '../db/drifts.ts';
 import { readWatermark } from '../db/watermarks.ts';
 import { Deadline } from '../domain/deadline.ts';
 import { type JournalEntry, transitionCount } from '../domain/journal.ts';
@@ -10,10 +10,11 @@ import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { trimScript } from '../redis/bindings/trim.ts';
 import { ANSWER_LIMIT_MS, askRedis } from '../redis/client.ts';
 import { commitsChannel, laneKey } from '../redis/keys.ts';
-import { BrokenJournal, EntryDisagrees, foldEntries } from './fold.ts';
+import { commitEntries, watermarkOf } from './commit.ts';
+import { BrokenJournal } from './fold.ts';
+import { EntryDisagrees } from './fold-stock.ts';
 import { type Batch, readBatch } from './read-batch.ts';
 
-const ATTEMPTS_MAX = 8;
 const READ_LIMIT_MS = 2_000;
 const TRIM_EVERY_MS = 500;
 
@@ -22,25 +23,14 @@ export interface DrainOptions {
   database: Database;
   /** How long a committed entry stays in the outbox, for diagnosis. */
   keepMs: number;
+  policy: ApplyPolicy;
+  /** Told of each drift and each dead letter once it is committed. */
+  onDrift: (drift: Drift) => void;
+  onDeadLetter: (lane: number, letter: DeadLetter) => void;
 }
 
 /** Commits what a lane's journal has when called, and returns how many transitions that were. */
 export type Drain = (lane: number) => Promise<number>;
-
-async function applyWithRetries(
-  database: Database,
-  changes: FoldedChanges,
-  from: Watermark,
-  to: Watermark & { eventAtMs: number },
-): Promise<'committed' | 'moved'> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await applyChanges(database, changes, from, to);
-    } catch (error) {
-      if (!isTransient(error) || attempt === ATTEMPTS_MAX) throw error;
-    }
-  }
-}
 
 const isSame = (a: Watermark | undefined, b: Watermark): boolean =>
   a?.epoch === b.epoch && a.sequence === b.sequence && a.call === b.call;
@@ -96,7 +86,7 @@ class LaneDrain {
     const last = entries.at(-1);
     if (!last) return { transitions: 0, atEnd };
     const result = await this.#commit(entries, from, last).catch(async (error) => {
-      if (error instanceof RowsDisagree || error instanceof EntryDisagrees) await this.#close(from);
+      if (error instanceof EntryDisagrees) await this.#close(from);
       throw error;
     });
     if (result === 'moved') return { transitions: 0, atEnd: false };
@@ -116,17 +106,22 @@ class LaneDrain {
     from: Watermark,
     last: JournalEntry,
   ): Promise<'committed' | 'moved'> {
-    const { epoch, sequence, call, emitted, atMs } = last;
-    const to = { epoch, sequence, call, emitted, eventAtMs: atMs };
+    const { redis, database, policy, onDrift, onDeadLetter } = this.#options;
     // Until the commit is known, MySQL is asked where it stands.
     this.#watermark = undefined;
-    const changes = foldEntries(this.#lane, entries);
-    const result = await applyWithRetries(this.#options.database, changes, from, to);
-    if (result === 'moved') return result;
-    this.#remember(to);
-    const calls = entries.map((entry) => entry.call).join(' ');
-    await this.#ask('publish', this.#options.redis.publish(commitsChannel(this.#lane), calls));
-    return result;
+    const committed = await commitEntries(database, this.#lane, entries, from, policy);
+    const { moved, isSuspect, drifts, deadLetters } = committed;
+    for (const drift of drifts) onDrift(drift);
+    for (const letter of deadLetters) onDeadLetter(this.#lane, letter);
+    if (isSuspect) await this.#close(from);
+    if (moved) return 'moved';
+    this.#remember(watermarkOf(last));
+    // Who waits for a dead letter must not be told that it is committed.
+    const dead = new Set(deadLetters.map(({ sequence }) => sequence));
+    const calls = entries.filter(({ sequence }) => !dead.has(sequence)).map(({ call }) => call);
+    const publishing = redis.publish(commitsChannel(this.#lane), calls.join(' '));
+    await this.#ask('publish', publishing);
+    return 'committed';
   }
 
   async #readWatermark(): Promise<Watermark | undefined> {

@@ -1,91 +1,30 @@
-import type { FoldedChanges, HoldChange, OrderChange, StockChange } from '../db/changes.ts';
 import type {
-  JournalEntry,
-  OutcomeEvent,
-  ReservationEvent,
-  UnitCounter,
+  Apart,
+  DeadLetter,
+  FoldedChanges,
+  HoldChange,
+  OrderChange,
+  RowChanges,
+} from '../db/changes.ts';
+import { FOLLOWS } from '../db/dead-letters.ts';
+import {
+  type JournalEntry,
+  type OutcomeEvent,
+  type ReservationEvent,
+  type Transition,
+  transitionsOf,
 } from '../domain/journal.ts';
-import type { Counters } from '../domain/product.ts';
+import { foldStock, unitsOf } from './fold-stock.ts';
 
 /** Entries are missing, or of another history than MySQL's. Nothing of their batch is written. */
 export class BrokenJournal extends Error {
   override readonly name = 'BrokenJournal';
 }
 
-/** An entry whose counters do not follow from what it did. Nothing of its batch is written. */
-export class EntryDisagrees extends Error {
-  override readonly name = 'EntryDisagrees';
-}
+/** When and where an entry happened. */
+type Moment = Pick<JournalEntry, 'epoch' | 'sequence' | 'atMs'>;
 
-const NO_UNITS: Counters = { total: 0, available: 0, held: 0, pending: 0, sold: 0 };
-
-const at = (entry: JournalEntry): string => `${entry.epoch}-${entry.sequence}`;
-
-// What the entry's own transitions say that it did to each product's counters.
-function deltasOf(entry: JournalEntry): Map<number, Counters> {
-  const deltas = new Map<number, Counters>();
-  const add = (productId: number, counter: keyof Counters, units: number) => {
-    const delta = deltas.get(productId) ?? { ...NO_UNITS };
-    delta[counter] += units;
-    deltas.set(productId, delta);
-  };
-  const move = (event: ReservationEvent, from: UnitCounter, to: UnitCounter) => {
-    for (const { productId, qty } of event.items) {
-      add(productId, from, -qty);
-      add(productId, to, qty);
-    }
-  };
-  for (const event of entry.reservations) {
-    if (event.moved) move(event, event.moved.from, event.moved.to);
-  }
-  for (const { productId, delta } of entry.stock) {
-    add(productId, 'total', delta);
-    add(productId, 'available', delta);
-  }
-  return deltas;
-}
-
-function plus(a: Counters, b: Counters, sign: 1 | -1): Counters {
-  return {
-    total: a.total + sign * b.total,
-    available: a.available + sign * b.available,
-    held: a.held + sign * b.held,
-    pending: a.pending + sign * b.pending,
-    sold: a.sold + sign * b.sold,
-  };
-}
-
-export function sameCounters(a: Counters, b: Counters): boolean {
-  return (
-    a.total === b.total &&
-    a.available === b.available &&
-    a.held === b.held &&
-    a.pending === b.pending &&
-    a.sold === b.sold
-  );
-}
-
-function foldCounters(changes: FoldedChanges, entry: JournalEntry): void {
-  const deltas = deltasOf(entry);
-  for (const productId of deltas.keys()) {
-    if (!entry.counters.has(productId)) {
-      throw new EntryDisagrees(`entry ${at(entry)} moves units of product ${productId} unseen`);
-    }
-  }
-  for (const [productId, after] of entry.counters) {
-    const delta = deltas.get(productId) ?? NO_UNITS;
-    const known: StockChange | undefined = changes.stock.get(productId);
-    if (known && !sameCounters(plus(known.after, delta, 1), after)) {
-      throw new EntryDisagrees(
-        `counters of product ${productId} in entry ${at(entry)} do not follow from the entry before`,
-      );
-    }
-    const before = known?.before ?? plus(after, delta, -1);
-    changes.stock.set(productId, { before, after, epoch: entry.epoch, sequence: entry.sequence });
-  }
-}
-
-function foldHold(changes: FoldedChanges, event: ReservationEvent, atMs: number): void {
+function foldHold(changes: RowChanges, event: ReservationEvent, atMs: number): void {
   if (event.to === 'held') {
     const made = { event, atMs, state: 'held', version: event.version, endedAtMs: null } as const;
     changes.holdsMade.set(event.id, made);
@@ -102,7 +41,7 @@ function foldHold(changes: FoldedChanges, event: ReservationEvent, atMs: number)
   else changes.holdsChanged.set(event.id, change);
 }
 
-function foldOrder(changes: FoldedChanges, event: ReservationEvent, atMs: number): void {
+function foldOrder(changes: RowChanges, event: ReservationEvent, atMs: number): void {
   if (event.to === 'held' || event.from === 'held') {
     if (event.to !== 'pending') return;
     changes.ordersMade.set(event.id, {
@@ -128,40 +67,106 @@ function foldOrder(changes: FoldedChanges, event: ReservationEvent, atMs: number
   else changes.ordersChanged.set(event.id, change);
 }
 
-function foldOutcome(changes: FoldedChanges, event: OutcomeEvent, atMs: number): void {
+function foldOutcome(changes: RowChanges, event: OutcomeEvent, atMs: number): void {
   // The first outcome of a receipt stands.
-  if (!changes.outcomes.has(event.reference))
-    changes.outcomes.set(event.reference, { event, atMs });
+  if (changes.outcomes.has(event.reference)) return;
+  changes.outcomes.set(event.reference, { event, atMs });
+}
+
+/** No changes yet. */
+export const noRows = (lane: number): RowChanges => ({
+  lane,
+  holdsMade: new Map(),
+  holdsChanged: new Map(),
+  ordersMade: new Map(),
+  ordersChanged: new Map(),
+  outcomes: new Map(),
+  rules: new Map(),
+  adjustments: [],
+  history: [],
+});
+
+/** Adds what a transition does to rows. */
+export function foldTransition(changes: RowChanges, transition: Transition, moment: Moment): void {
+  const { epoch, sequence, atMs } = moment;
+  switch (transition.kind) {
+    case 'reservation':
+      foldHold(changes, transition.event, atMs);
+      foldOrder(changes, transition.event, atMs);
+      changes.history.push({ event: transition.event, atMs, epoch, sequence });
+      return;
+    case 'outcome':
+      foldOutcome(changes, transition.event, atMs);
+      return;
+    case 'stock': {
+      const { event } = transition;
+      if (event.key !== '') changes.adjustments.push({ event, atMs, epoch, sequence });
+      return;
+    }
+    case 'rules':
+      changes.rules.set(transition.event.productId, transition.event.version);
+      return;
+    case 'unreadable':
+      throw new Error(`journal entry ${epoch}-${sequence}: ${transition.event.why}`);
+  }
+}
+
+/** The reservation that a transition is of, or ''. */
+function reservationOf({ kind, event }: Transition): string {
+  if (kind === 'reservation' || kind === 'outcome') return event.id;
+  if (kind !== 'unreadable' || !/^(reservation|outcome)$/.test(event.field)) return '';
+  return event.value.split('\t')[event.field === 'outcome' ? 1 : 0] ?? '';
+}
+
+function letterOf(
+  entry: JournalEntry,
+  transition: Transition,
+  ordinal: number,
+  error: string,
+): DeadLetter {
+  const { epoch, sequence, atMs } = entry;
+  const [reservation, units] = [reservationOf(transition), unitsOf(transition)];
+  return { epoch, sequence, ordinal, transition, reservation, units, atMs, error };
 }
 
 /**
  * The last state of every row that a run of entries touches. The entries must follow each other.
- * Throws `BrokenJournal` where counters do not follow from the transitions.
+ * Transitions that cannot be read, and those of a reservation in `quarantined`, become dead letters.
+ * Throws `EntryDisagrees` on an entry that no script writes.
  */
-export function foldEntries(lane: number, entries: readonly JournalEntry[]): FoldedChanges {
+export function foldEntries(
+  lane: number,
+  entries: readonly JournalEntry[],
+  quarantined: ReadonlySet<string> = new Set(),
+): FoldedChanges {
   const changes: FoldedChanges = {
-    lane,
-    holdsMade: new Map(),
-    holdsChanged: new Map(),
-    ordersMade: new Map(),
-    ordersChanged: new Map(),
-    outcomes: new Map(),
+    ...noRows(lane),
     stock: new Map(),
-    rules: new Map(),
-    adjustments: [],
+    marks: [],
+    deadLetters: [],
   };
+  const waiting = new Set(quarantined);
   for (const entry of entries) {
-    for (const event of entry.reservations) {
-      foldHold(changes, event, entry.atMs);
-      foldOrder(changes, event, entry.atMs);
+    for (const [ordinal, transition] of transitionsOf(entry).entries()) {
+      const id = reservationOf(transition);
+      const isWaiting = id !== '' && waiting.has(id);
+      if (isWaiting || transition.kind === 'unreadable') {
+        const why = transition.kind === 'unreadable' ? transition.event.why : FOLLOWS;
+        changes.deadLetters.push(letterOf(entry, transition, ordinal, why));
+        waiting.add(id);
+      } else foldTransition(changes, transition, entry);
     }
-    for (const event of entry.outcomes) foldOutcome(changes, event, entry.atMs);
-    for (const event of entry.stock) {
-      const { atMs, epoch, sequence } = entry;
-      if (event.key !== '') changes.adjustments.push({ event, atMs, epoch, sequence });
-    }
-    for (const { productId, version } of entry.rules) changes.rules.set(productId, version);
-    foldCounters(changes, entry);
+    foldStock(changes, entry);
   }
   return changes;
+}
+
+/** The transitions of one entry, each by itself, in order: for when they are not taken together. */
+export function foldApart(lane: number, entry: JournalEntry): Apart[] {
+  return transitionsOf(entry).flatMap((transition, ordinal) => {
+    if (transition.kind === 'unreadable') return [];
+    const rows = noRows(lane);
+    foldTransition(rows, transition, entry);
+    return [{ rows, letter: letterOf(entry, transition, ordinal, '') }];
+  });
 }

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { Watermark } from '../db/changes.ts';
 import { Deadline } from '../domain/deadline.ts';
-import { type JournalEntry, parseJournalEntry, transitionCount } from '../domain/journal.ts';
+import { type JournalEntry, transitionCount } from '../domain/journal.ts';
+import { parseJournalEntry } from '../domain/parse-journal.ts';
 import { ANSWER_LIMIT_MS, askRedis } from '../redis/client.ts';
 import { outboxKey } from '../redis/keys.ts';
 import { BrokenJournal } from './fold.ts';

@@ -8,7 +8,10 @@ const found: LaneFound = {
   ...{ state: 'open', epoch: 5, run: RUN, tail: 'call 9', sequence: 9, cap: 100, shop: 'ours' },
   oldest: { epoch: 5, sequence: 4 },
 };
-const watermark: LaneMark = { epoch: 5, sequence: 7, call: 'call 7', emitted: 8, shop: 'ours' };
+const watermark: LaneMark = {
+  ...{ epoch: 5, sequence: 7, call: 'call 7', emitted: 8, shop: 'ours' },
+  ...{ drifts: 0, suspect: false, deadLetters: 0 },
+};
 const atTail = { sequence: 9, call: 'call 9' };
 const empty = { sequence: -1, tail: 'start', oldest: undefined };
 
@@ -22,6 +25,10 @@ const CASES: Case[] = [
   ['only the next entry is still stored', {}, { oldest: { epoch: 5, sequence: 8 } }, 'fine'],
   ['Redis was started again', {}, { run: 'another' }, 'reopen'],
   ['somebody closed it', {}, { state: 'closed' }, 'reopen'],
+  ['counters are known to disagree', { drifts: 1, suspect: true }, {}, 'drift'],
+  ['they do, and the lane is closed', { drifts: 2, suspect: true }, { state: 'closed' }, 'drift'],
+  ['they do, and only an alarm is wanted', { drifts: 1 }, {}, 'fine'],
+  ['they do, and Redis has lost entries', { suspect: true }, { sequence: 6 }, 'rebuild'],
   ['Redis does not have the lane', {}, undefined, 'rebuild'],
   ['nobody has the lane', undefined, undefined, 'rebuild'],
   ['a rebuild was left half done', {}, { state: 'rebuilding' }, 'rebuild'],

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { type JournalEntry, parseJournalEntry, transitionCount } from '../../src/domain/journal.ts';
+import { type JournalEntry, transitionCount } from '../../src/domain/journal.ts';
+import { parseJournalEntry } from '../../src/domain/parse-journal.ts';
 import type { Counters } from '../../src/domain/product.ts';
 import {
   formatDueMember,

@@ -22,7 +22,15 @@ export async function undrainedEngine(
 
 /** Rows that a drain writes, all of them. */
 export async function writtenRows({ sql }: TestEngine): Promise<unknown[]> {
-  const tables = ['lanes', 'stock', 'holds', 'hold_items', 'orders', 'payment_events'];
+  const tables = [
+    'lanes',
+    'stock',
+    'holds',
+    'hold_items',
+    'orders',
+    'payment_events',
+    'transitions',
+  ];
   return Promise.all(tables.map((table) => sql(`SELECT * FROM ${table} ORDER BY 1, 2`)));
 }
 

@@ -74,14 +74,16 @@ test('P6: what was committed before a crash is not applied again', async () => {
   const { entries } = await readBatch(t.redis, 0, from);
   const last = entries.at(-1);
   if (!last) throw new Error('no entries');
-  const changes = foldEntries(0, entries);
+  const fold = () => foldEntries(0, entries);
   const { epoch, sequence, call, emitted, atMs } = last;
   const to = { epoch, sequence, call, emitted, eventAtMs: atMs };
+  const run = { lane: 0, from, to, fold };
+  const apply = async () => (await applyChanges(t.database, run, t.config)).status;
   // The same commit by eight writers; then the process "dies" before it trims and publishes.
-  const results = await atOnce(8, () => applyChanges(t.database, changes, from, to));
+  const results = await atOnce(8, apply);
   expect(results.sort()).toEqual(['committed', ...Array(7).fill('moved')]);
   const rows = await writtenRows(t);
-  expect(await applyChanges(t.database, changes, from, to)).toBe('moved');
+  expect(await apply()).toBe('moved');
   expect(await t.drain(0)).toBe(0);
   expect(await writtenRows(t)).toEqual(rows);
   expect(await t.redis.hget(laneKey(0), 'persisted')).toBe(String(emitted));

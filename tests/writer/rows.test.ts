@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type JournalEntry, parseJournalEntry } from '../../src/domain/journal.ts';
+import type { JournalEntry } from '../../src/domain/journal.ts';
+import { parseJournalEntry } from '../../src/domain/parse-journal.ts';
 import { outboxKey } from '../../src/redis/keys.ts';
 import { drained, expectBooksBalance } from '../support/books.ts';
 import { atOnce, held, hold, ordered, pay } from '../support/buying.ts';

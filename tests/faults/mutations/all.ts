@@ -62,11 +62,11 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'dist/writer/drain.js',
-        from: '        const changes = foldEntries(this.#lane, entries);\n',
+        from: '        const committed = await commitEntries(',
         to:
-          '        const changes = foldEntries(this.#lane, entries);\n' +
           "        const early = entries.map((entry) => entry.call).join(' ');\n" +
-          '        await this.#options.redis.publish(commitsChannel(this.#lane), early);\n',
+          '        await this.#options.redis.publish(commitsChannel(this.#lane), early);\n' +
+          '        const committed = await commitEntries(',
       },
     ],
   },
