@@ -2,14 +2,17 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { adjustStockScript } from '../../src/redis/bindings/adjust-stock.ts';
 import { closeLaneScript } from '../../src/redis/bindings/close-lane.ts';
+import { correctScript } from '../../src/redis/bindings/correct.ts';
 import { expireScript } from '../../src/redis/bindings/expire.ts';
 import { holdScript } from '../../src/redis/bindings/hold.ts';
 import { loadLaneScript } from '../../src/redis/bindings/load-lane.ts';
+import { markScript } from '../../src/redis/bindings/mark.ts';
 import { openLaneScript } from '../../src/redis/bindings/open-lane.ts';
 import { orderScript } from '../../src/redis/bindings/order.ts';
 import { putProductScript } from '../../src/redis/bindings/put-product.ts';
 import { readProductsScript } from '../../src/redis/bindings/read-products.ts';
 import { releaseScript } from '../../src/redis/bindings/release.ts';
+import { repairScript } from '../../src/redis/bindings/repair.ts';
 import { settleScript } from '../../src/redis/bindings/settle.ts';
 import { startRebuildScript } from '../../src/redis/bindings/start-rebuild.ts';
 import { trimScript } from '../../src/redis/bindings/trim.ts';
@@ -31,9 +34,11 @@ import {
 /** What gives units back, settles or stops goes on at maxmemory; what needs memory does not. */
 const FLAGS: Record<string, string> = {
   close_lane: '#!lua flags=allow-oom',
+  correct: '#!lua flags=allow-oom',
   expire: '#!lua flags=allow-oom',
   open_lane: '#!lua flags=allow-oom',
   release: '#!lua flags=allow-oom',
+  repair: '#!lua flags=allow-oom',
   settle: '#!lua flags=allow-oom',
   start_rebuild: '#!lua flags=allow-oom',
   wipe_lane: '#!lua flags=allow-oom',
@@ -45,14 +50,17 @@ const BINDINGS = new Map<string, ScriptBinding<never, unknown>>(
   [
     adjustStockScript,
     closeLaneScript,
+    correctScript,
     expireScript,
     holdScript,
     loadLaneScript,
+    markScript,
     openLaneScript,
     orderScript,
     putProductScript,
     readProductsScript,
     releaseScript,
+    repairScript,
     settleScript,
     startRebuildScript,
     trimScript,
@@ -62,14 +70,14 @@ const BINDINGS = new Map<string, ScriptBinding<never, unknown>>(
 
 const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-const LISTS = new Set(['products', 'reservations', 'buyers', 'keys', 'suffixes']);
+const LISTS = new Set(['products', 'reservations', 'buyers', 'keys', 'suffixes', 'repairs']);
 
 /** Stands for any arguments: each value is its own name, as a header spells it. */
 const nameTeller: Record<string, unknown> = new Proxy(
   {},
   {
     get: (_, name) => {
-      if (name === 'rules') return nameTeller;
+      if (name === 'rules' || name === 'units') return nameTeller;
       if (name === 'requests') return [nameTeller];
       if (name === 'facts') return { record: 'facts', epoch: 'facts_epoch' };
       if (name === 'items') return [{ productId: 'items', qty: '' }];
@@ -137,7 +145,9 @@ describe.each(scriptNames())('%s', (name) => {
     for (const { position, name } of header.args) {
       if (body.includes(`cjson.decode(ARGV[${position}])`)) used.set(position, name);
     }
-    if (name === 'read_products' && body.includes('#ARGV')) used.set(1, 'product_id');
+    // What repeats comes last.
+    const last = header.args.at(-1);
+    if (last && body.includes('#ARGV')) used.set(last.position, last.name);
     const documented = header.args.map(({ position, name }): [number, string] => [position, name]);
     expect([...used].sort(([a], [b]) => a - b)).toEqual(documented);
     const positions = [...body.matchAll(/ARGV\[(\d+)\]/g)].map(([, position]) => Number(position));

@@ -63,7 +63,7 @@ const literalReplies = (body: string): [string, number][] =>
 export function repliesOf(body: string): Map<string, number | undefined> {
   const replies = new Map<string, number | undefined>(literalReplies(body));
   for (const [, word = ''] of body.matchAll(/settled\('([a-z_]+)'/g)) replies.set(word, undefined);
-  const gated = /\bgate\(([^)]*)\)/.exec(body)?.[1];
+  const gated = /\bgate(?:_books)?\(([^)]*)\)/.exec(body)?.[1];
   if (gated === undefined) return replies;
   for (const [word, fields] of literalReplies(fragmentText('gate'))) {
     // Without a deadline of the whole call the gate never says `late`.

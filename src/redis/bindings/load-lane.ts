@@ -3,9 +3,17 @@ import { formatRecord, type ReservationRecord } from '../../domain/reservation.t
 import { bindScript } from '../script.ts';
 import { word } from './common.ts';
 
+/** A product with its rules and counters. */
+export interface LoadedProduct {
+  id: number;
+  rulesVersion: number;
+  rules: ProductRules;
+  counters: Counters;
+}
+
 /** A part of a lane as MySQL has it. */
 export interface LanePart {
-  products?: { id: number; rulesVersion: number; rules: ProductRules; counters: Counters }[];
+  products?: LoadedProduct[];
   /** Held or pending ones. */
   reservations?: { id: string; record: ReservationRecord }[];
   /** Units that count towards a limit. */
@@ -14,10 +22,8 @@ export interface LanePart {
   keys?: { operation: 'hold' | 'order' | 'adj'; key: string; value: string; ttlMs: number }[];
 }
 
-type Product = NonNullable<LanePart['products']>[number];
-
-// Absent fields mean no limit.
-function fieldsOf({ rulesVersion, rules, counters }: Product): string[] {
+/** A product's hash as field, value, field, value. Absent fields mean no limit. */
+export function productFields({ rulesVersion, rules, counters }: LoadedProduct): string[] {
   const { total, available, held, pending, sold } = counters;
   const fields = {
     name: rules.name,
@@ -48,7 +54,7 @@ export const loadLaneScript = bindScript({
   args: (c: { epoch: number; run: string } & LanePart) => [
     c.epoch,
     c.run,
-    JSON.stringify((c.products ?? []).map((it) => [String(it.id), fieldsOf(it)])),
+    JSON.stringify((c.products ?? []).map((it) => [String(it.id), productFields(it)])),
     JSON.stringify((c.reservations ?? []).map(({ id, record }) => [id, formatRecord(record)])),
     JSON.stringify(
       (c.buyers ?? []).map(({ productId, buyer, units }) => [
