@@ -10,6 +10,7 @@ import { say } from './cli/output.ts';
 import { productCommand } from './cli/product.ts';
 import { rebuildCommand } from './cli/rebuild.ts';
 import { serveCommand } from './cli/serve.ts';
+import { showCommand } from './cli/show.ts';
 import { UsageError } from './cli/usage.ts';
 import { BadConfig } from './config.ts';
 import { driverError } from './db/client.ts';
@@ -46,6 +47,7 @@ const commands = [
   demoCommand,
   migrateCommand,
   productCommand,
+  showCommand,
   outboxCommand,
   doctorCommand,
   rebuildCommand,

@@ -1,3 +1,5 @@
+import { query } from '../db/client.ts';
+import { type History, readHistory } from '../db/history.ts';
 import type { Deadline } from '../domain/deadline.ts';
 import type { ReservationId } from '../domain/ids.ts';
 import type {
@@ -39,7 +41,11 @@ export interface Engine {
   listProducts: (deadline: Deadline) => Promise<Product[]>;
   /** Redis time as this process knows it, in milliseconds since 1970. */
   nowMs: () => number;
-  admin: ProductAdmin & { overview: (deadline: Deadline) => Promise<Overview> };
+  admin: ProductAdmin & {
+    overview: (deadline: Deadline) => Promise<Overview>;
+    /** Of a hold, an order or a payment, named by its id or reference. */
+    history: (id: string, deadline: Deadline) => Promise<History | undefined>;
+  };
 }
 
 export function createEngine(parts: EngineParts): Engine {
@@ -59,6 +65,7 @@ export function createEngine(parts: EngineParts): Engine {
     admin: {
       ...createProductAdmin(parts, products),
       overview: (deadline) => readOverview(parts, products, deadline),
+      history: (id, deadline) => query(deadline, 'history', readHistory(parts.database, id)),
     },
   };
 }

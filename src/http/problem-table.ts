@@ -26,6 +26,7 @@ export const PROBLEMS = {
   },
   hold_not_found: { status: 404, title: 'Hold not found', fields: {} },
   order_not_found: { status: 404, title: 'Order not found', fields: {} },
+  history_not_found: { status: 404, title: 'History not found', fields: {} },
   sold_out: {
     status: 409,
     title: 'Sold out',

@@ -22,6 +22,7 @@ const CALLS = [
   ['POST', '/products/1/pause', undefined],
   ['POST', '/products/1/resume', undefined],
   ['GET', '/overview', undefined],
+  ['GET', '/history/pay-1', undefined],
   ['GET', '/nothing', undefined],
 ] as const;
 

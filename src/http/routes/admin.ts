@@ -5,6 +5,7 @@ import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
 import { adminProductAnswer, adminProductJson } from '../product-answer.ts';
 import { refusals } from '../refusals.ts';
+import { adminHistoryRoutes } from './admin-history.ts';
 import { adminProductRoutes } from './admin-products.ts';
 
 const laneAnswer = z
@@ -53,6 +54,7 @@ export function adminRoutes(deps: AppDeps): OpenAPIHono {
   const routes = new OpenAPIHono();
   routes.use('/api/admin/*', requireAdmin(adminToken));
   routes.route('/', adminProductRoutes(deps));
+  routes.route('/', adminHistoryRoutes(deps));
 
   routes.openapi(overview, async (c) => {
     const { products, lanes, refundsDue, openReceipts } = await engine.admin.overview(
