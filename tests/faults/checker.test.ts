@@ -62,6 +62,13 @@ describe('I1: the books add up, in Redis and in MySQL', () => {
     Object.assign(sale.state.lanes[0] ?? {}, { mysql: '1-8 earlier' });
     expect(counts(sale)).toEqual({ drift: 1 });
   });
+
+  test('a dead letter that nobody replayed, and a drift that nobody put right', () => {
+    const sale = goodSale();
+    sale.state.deadLetters.push({ position: '1-4', what: 'reservation x, not taken' });
+    sale.state.drifts.push({ position: '1-7', what: 'product 7' });
+    expect(counts(sale)).toEqual({ broken: 2 });
+  });
 });
 
 describe('I2: nothing negative, nothing sold twice', () => {

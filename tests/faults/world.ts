@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startWay, type Way } from '../support/way.ts';
-import { HoldfastServe } from './servers/holdfast.ts';
+import { type CommandResult, HoldfastServe, runCommand } from './servers/holdfast.ts';
 import { MysqlServer, prepareMysqlData } from './servers/mysql.ts';
 import { findPrograms, type Programs } from './servers/programs.ts';
 import { RedisServer } from './servers/redis.ts';
@@ -105,19 +105,33 @@ export class World {
     const serve = new HoldfastServe({
       code: this.#code,
       logPath: join(this.folder, `serve-${number}.log`),
-      environment: {
-        REDIS_URL: this.way?.url ?? this.redis.url,
-        MYSQL_URL: this.mysqlWay?.url ?? this.mysql.url,
-        ...{ PORT: '0', HOST: '127.0.0.1', ROLES: roles, LANES: '1', LOG_LEVEL: 'info' },
-        ...{ HOLD_TTL_SECONDS: String(HOLD_TTL_MS / 1_000), OUTBOX_MAX: '200000' },
-        ...{ PAY_TTL_SECONDS: String(PAY_TTL_MS / 1_000), ADMIN_TOKEN },
-        ...{ IDEMPOTENCY_TTL_SECONDS: '86400', DATA_DIR: join(this.folder, 'data') },
-        ...this.#environment,
-      },
+      environment: this.#environmentOf(roles),
     });
     this.serves.push(serve);
     await serve.start();
     return serve;
+  }
+
+  #environmentOf(roles: string): Record<string, string> {
+    return {
+      REDIS_URL: this.way?.url ?? this.redis.url,
+      MYSQL_URL: this.mysqlWay?.url ?? this.mysql.url,
+      ...{ PORT: '0', HOST: '127.0.0.1', ROLES: roles, LANES: '1', LOG_LEVEL: 'info' },
+      ...{ HOLD_TTL_SECONDS: String(HOLD_TTL_MS / 1_000), OUTBOX_MAX: '200000' },
+      ...{ PAY_TTL_SECONDS: String(PAY_TTL_MS / 1_000), ADMIN_TOKEN },
+      ...{ IDEMPOTENCY_TTL_SECONDS: '86400', DATA_DIR: join(this.folder, 'data') },
+      ...this.#environment,
+    };
+  }
+
+  /** Runs a `holdfast` command beside the processes. */
+  holdfast(...args: string[]): Promise<CommandResult> {
+    return runCommand({ code: this.#code, environment: this.#environmentOf(ALL_ROLES) }, args);
+  }
+
+  /** What the processes logged, all of them. */
+  async logs(): Promise<string> {
+    return (await Promise.all(this.serves.map((serve) => serve.log()))).join('\n');
   }
 
   /** The processes that run now. */
@@ -143,9 +157,8 @@ export class World {
 
   /** What the processes complained about, each thing once, for people who look into a red row. */
   async complaints(): Promise<string[]> {
-    const logs = await Promise.all(this.serves.map((serve) => serve.log()));
     const counts = new Map<string, number>();
-    for (const line of logs.flatMap((log) => log.split('\n'))) {
+    for (const line of (await this.logs()).split('\n')) {
       if (!/"level":(40|50|60)/.test(line)) continue;
       const text = complaintOf(line);
       counts.set(text, (counts.get(text) ?? 0) + 1);

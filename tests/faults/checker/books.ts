@@ -31,6 +31,17 @@ export function checkBooks(state: FinalState, findings: Findings): void {
     }
     if (found !== 'open') findings.add('broken', `lane ${lane} is ${found}`);
   }
+  checkOpenMatters(state, findings);
+}
+
+// What waits for people must have been dealt with by the end: the books are not whole without it.
+function checkOpenMatters({ deadLetters, drifts }: FinalState, findings: Findings): void {
+  for (const { position, what } of deadLetters) {
+    findings.add('broken', `the dead letter of ${position} is open: ${what}`);
+  }
+  for (const { position, what } of drifts) {
+    findings.add('broken', `the drift found at ${position} is open: ${what}`);
+  }
 }
 
 function checkSums(who: string, account: Counters, findings: Findings): void {

@@ -21,6 +21,7 @@ export class MadeUpSale {
   readonly state: FinalState = {
     ...{ holds: new Map(), orders: new Map(), receipts: new Map(), adjustments: new Map() },
     lanes: [{ lane: 0, state: 'open', redis: '1-9 call', mysql: '1-9 call' }],
+    ...{ deadLetters: [], drifts: [] },
     books: new Map([
       [
         PRODUCT,

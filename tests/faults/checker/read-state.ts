@@ -9,6 +9,7 @@ import {
   type FinalState,
   type HoldRow,
   type LanePosition,
+  type OpenMatter,
   type OrderRow,
   type ReceiptRow,
 } from './state.ts';
@@ -108,7 +109,25 @@ export class StateReader {
       adjustments: await this.#adjustments(),
       books: await this.#books(),
       lanes: await this.#lanes(),
+      deadLetters: await this.#open(
+        'dead_letters WHERE replayed_at IS NULL',
+        "CONCAT(kind, ' ', reservation, ', ', error)",
+      ),
+      drifts: await this.#open(
+        'drifts WHERE resolved_at IS NULL',
+        "CONCAT('product ', product_id)",
+      ),
     };
+  }
+
+  async #open(from: string, what: string): Promise<OpenMatter[]> {
+    const rows = await this.sql(
+      `SELECT epoch, sequence, ${what} AS what FROM ${from} ORDER BY epoch, sequence`,
+    );
+    return rows.map((row) => ({
+      position: `${row.epoch}-${row.sequence}`,
+      what: String(row.what),
+    }));
   }
 
   async #holds(): Promise<Map<string, HoldRow>> {

@@ -65,6 +65,13 @@ export interface LanePosition {
   mysql: string;
 }
 
+/** Something that is written down to be put right, and was not yet. */
+export interface OpenMatter {
+  /** Of the journal: `<epoch>-<sequence>`. */
+  position: string;
+  what: string;
+}
+
 export interface FinalState {
   holds: Map<string, HoldRow>;
   orders: Map<string, OrderRow>;
@@ -73,6 +80,9 @@ export interface FinalState {
   /** By `<product>:<key>`. */
   adjustments: Map<string, Adjustment>;
   lanes: LanePosition[];
+  /** Journalled transitions that are in no row. */
+  deadLetters: OpenMatter[];
+  drifts: OpenMatter[];
 }
 
 /** What a row of the table promises, beyond what every row does. */

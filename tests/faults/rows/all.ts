@@ -15,6 +15,7 @@ import {
 import { redisSlow, replyDropped } from './redis-network.ts';
 import { doorbellLost, maxmemory, notificationsOff, scriptFlush } from './redis-service.ts';
 import type { Row } from './row.ts';
+import { lockStorm } from './storms.ts';
 import { writerSigstop, writerStoppedInCommit } from './writers.ts';
 
 /** The table, in its order. */
@@ -24,5 +25,6 @@ export const ROWS: readonly Row[] = [
   ...[flushall, oldSnapshotRestored, oldSnapshotOvertaken, rebuilderPaused],
   ...[scriptFlush, notificationsOff, doorbellLost, maxmemory],
   ...[commitReplyLost, mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty, bothLost],
+  ...[lockStorm],
   ...[clockJump, raceOnOneHold, dueAtOnce],
 ];

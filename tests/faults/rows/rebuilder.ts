@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { pick } from '../random.ts';
-import { ALL_ROLES, type World } from '../world.ts';
+import { ALL_ROLES } from '../world.ts';
 import { HOLDS_LOST, REDIS_LOSES, type Row, type Stage } from './row.ts';
 
 /** Live holds, so that a rebuild takes long enough to be hit. */
@@ -40,20 +39,6 @@ async function until(limitMs: number, look: () => Promise<boolean>): Promise<boo
   return false;
 }
 
-/** MySQL forgets every connection, and with them the locks that they held. */
-async function cutMysqlConnections({ mysql: server }: World): Promise<void> {
-  const connection = await mysql.createConnection({ uri: server.url });
-  try {
-    const [rows] = await connection.query<RowDataPacket[]>('SHOW PROCESSLIST');
-    for (const { Id, User } of rows) {
-      if (User !== 'holdfast' || Id === connection.threadId) continue;
-      await connection.query(`KILL ${Number(Id)}`).catch(() => {});
-    }
-  } finally {
-    connection.destroy();
-  }
-}
-
 /** Whether a rebuild was begun again while one of the processes was stopped, and came to its end. */
 async function overtake(stage: Stage): Promise<boolean> {
   const { world, random } = stage;
@@ -67,7 +52,7 @@ async function overtake(stage: Stage): Promise<boolean> {
   const stoppedAt = performance.now();
   try {
     const epoch = await control.hget(LANE, 'epoch');
-    await cutMysqlConnections(world);
+    await world.mysql.cutConnections();
     const isOpen = await until(RESUMED_AFTER_MS, stateIs('open'));
     await pause(Math.max(0, RESUMED_AFTER_MS - (performance.now() - stoppedAt)));
     return isOpen && (await control.hget(LANE, 'epoch')) !== epoch;

@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Killable } from './process.ts';
 
 const START_MS_MAX = 60_000;
+const COMMAND_MS_MAX = 60_000;
 
 export interface ServeOptions {
   /** A compiled checkout: dist, lua, drizzle and node_modules. */
@@ -62,4 +64,28 @@ export class HoldfastServe {
   log(): Promise<string> {
     return readFile(this.#logPath, 'utf8').catch(() => '');
   }
+}
+
+export interface CommandResult {
+  exitCode: number;
+  /** Standard output and error, one behind the other. */
+  text: string;
+}
+
+/** Runs one `holdfast` command to its end, as somebody on duty would. */
+export function runCommand(
+  { code, environment }: Omit<ServeOptions, 'logPath'>,
+  args: readonly string[],
+): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [join(code, 'dist/main.js'), ...args],
+      { env: { PATH: process.env.PATH ?? '', ...environment }, timeout: COMMAND_MS_MAX },
+      (error, stdout, stderr) => {
+        const exitCode = error ? Number(error.code ?? -1) : 0;
+        resolve({ exitCode, text: `${stdout}${stderr}`.trim() });
+      },
+    );
+  });
 }

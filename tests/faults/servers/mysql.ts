@@ -1,5 +1,6 @@
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { firstArguments } from '../../../src/embedded/mariadb.ts';
 import {
   logIn,
@@ -66,6 +67,28 @@ export class MysqlServer {
       logPath: this.#logPath,
       probe: () => logIn(this.url),
       say: () => {},
+    });
+  }
+
+  /** A connection of the harness' own, for as long as the work takes. */
+  async connected<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = await mysql.createConnection({ uri: this.url });
+    try {
+      return await work(connection);
+    } finally {
+      connection.destroy();
+    }
+  }
+
+  /** Forgets every connection but these, and with them the locks that they held. */
+  cutConnections(spared: readonly Connection[] = []): Promise<void> {
+    return this.connected(async (connection) => {
+      const [rows] = await connection.query<RowDataPacket[]>('SHOW PROCESSLIST');
+      for (const { Id, User } of rows) {
+        const isOurs = [connection, ...spared].some(({ threadId }) => threadId === Id);
+        if (User !== 'holdfast' || isOurs) continue;
+        await connection.query(`KILL ${Number(Id)}`).catch(() => {});
+      }
     });
   }
 
