@@ -48,6 +48,12 @@ export function laneOf(id: ReservationId): number {
   return (((bytes[6] ?? 0) & 15) << 8) | (bytes[7] ?? 0);
 }
 
+/** When an id was made, in milliseconds since 1970, by the clock of the process that made it. */
+export function createdAtOf(id: ReservationId): number {
+  const bytes = TypeID.fromString(id).toUUIDBytes();
+  return bytes.slice(0, 6).reduce((ms, byte) => ms * 256 + byte, 0);
+}
+
 function parseId(prefix: 'hold' | 'order', text: string): ReservationId | undefined {
   if (!text.startsWith(`${prefix}_`) || text.length !== prefix.length + 27) return undefined;
   try {
