@@ -3,7 +3,7 @@ import { applyRows } from './apply-rows.ts';
 import { applyStock } from './apply-stock.ts';
 import type { Apart, DeadLetter, FoldedChanges, Watermark } from './changes.ts';
 import { type Database, driverError, transaction } from './client.ts';
-import { FOLLOWS, insertDeadLetters, readQuarantined } from './dead-letters.ts';
+import { DEAD_LETTERS_MAX, FOLLOWS, insertDeadLetters, readQuarantined } from './dead-letters.ts';
 import { type Drift, readAudit, writeAudit } from './drifts.ts';
 import { isPoison, moment } from './rows.ts';
 
@@ -26,7 +26,10 @@ export interface Run {
   apart?: () => Apart[];
 }
 
-/** What came of a run. `moved`: another writer has gone on already, and nothing was written. */
+/**
+ * What came of a run. `moved`: another writer has gone on already, and nothing was written. A suspect
+ * lane must close: its books disagree, or too many dead letters wait.
+ */
 export type Applied =
   | { status: 'moved' }
   | { status: 'committed'; isSuspect: boolean; drifts: Drift[]; deadLetters: DeadLetter[] };
@@ -107,6 +110,8 @@ export function applyChanges(database: Database, run: Run, policy: ApplyPolicy):
         lane,
       ],
     );
-    return { status: 'committed', isSuspect, drifts: audit.found, deadLetters };
+    const isFull = Number(row.dead_letters) + deadLetters.length > DEAD_LETTERS_MAX;
+    const committed = { drifts: audit.found, deadLetters };
+    return { status: 'committed', isSuspect: isSuspect || isFull, ...committed };
   });
 }

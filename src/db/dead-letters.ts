@@ -6,6 +6,8 @@ import type { DeadLetter } from './changes.ts';
 import { insert, moment } from './rows.ts';
 
 const ERROR_LENGTH = 500;
+/** With more of them open, something is wrong with the tables, not with a row: the lane closes. */
+export const DEAD_LETTERS_MAX = 1_000;
 /** Why a transition is a dead letter that nothing is wrong with. */
 export const FOLLOWS = 'follows an earlier transition of the same reservation';
 

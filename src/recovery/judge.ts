@@ -1,4 +1,5 @@
 import type { Watermark } from '../db/changes.ts';
+import { DEAD_LETTERS_MAX } from '../db/dead-letters.ts';
 import type { LaneMark } from '../db/watermarks.ts';
 
 /** A lane as Redis has it. */
@@ -19,10 +20,17 @@ export interface LaneFound {
 
 /**
  * `reopen`: what Redis has follows what MySQL has. `rebuild`: Redis has lost something. The others
- * are for people: counters disagree, MySQL has lost something, or it is not the one that belongs to
- * this Redis.
+ * are for people: counters disagree, MySQL takes hardly anything, it has lost something, or it is not
+ * the one that belongs to this Redis.
  */
-export type Verdict = 'fine' | 'reopen' | 'rebuild' | 'drift' | 'mysql_behind' | 'wrong_database';
+export type Verdict =
+  | 'fine'
+  | 'reopen'
+  | 'rebuild'
+  | 'drift'
+  | 'dead_letters'
+  | 'mysql_behind'
+  | 'wrong_database';
 
 export interface Judgement {
   verdict: Verdict;
@@ -83,6 +91,10 @@ export function judge(
   if (watermark.suspect) {
     const products = watermark.drifts === 1 ? '1 product' : `${watermark.drifts} products`;
     return { verdict: 'drift', reason: `Redis has other counters than MySQL for ${products}` };
+  }
+  if (watermark.deadLetters > DEAD_LETTERS_MAX) {
+    const reason = `MySQL did not take ${watermark.deadLetters} transitions: it is not single rows that are at fault`;
+    return { verdict: 'dead_letters', reason };
   }
   if (found.state === 'open' && found.run === run) return { verdict: 'fine', reason: '' };
   const reason = found.run === run ? 'the lane was closed' : 'Redis was started again';

@@ -37,6 +37,10 @@ const RECONCILE =
   'look at "holdfast reconcile"; once "holdfast reconcile --fix" has put them right, the lane opens' +
   ' by itself';
 
+const LETTERS =
+  'look at "holdfast dead-letters list"; once "holdfast dead-letters replay --all" has written them,' +
+  ' the lane opens by itself';
+
 const wrongDatabase = (lane: number, reason: string) =>
   new WrongDatabase(`lane ${lane}: ${reason}`);
 
@@ -166,6 +170,8 @@ export class Lanes {
         return;
       case 'drift':
         throw new SuspectLane(`lane ${lane}: ${reason}; ${RECONCILE}`);
+      case 'dead_letters':
+        throw new SuspectLane(`lane ${lane}: ${reason}; ${LETTERS}`);
       case 'mysql_behind':
         throw suspect(lane, reason);
       case 'wrong_database':

@@ -14,6 +14,8 @@ const ADVICE = {
   reopen: 'A running Holdfast opens it within a second: is one running?',
   rebuild: 'A running Holdfast rebuilds it from MySQL: is one running?',
   drift: 'Run "holdfast reconcile", then "holdfast reconcile --fix": the lane opens by itself.',
+  dead_letters:
+    'Mend the tables, then "holdfast dead-letters replay --all": the lane opens by itself.',
   mysql_behind: 'Find the right MySQL first; else "holdfast rebuild --accept-mysql".',
   wrong_database: 'Check MYSQL_URL and REDIS_URL: they do not belong together.',
 };

@@ -57,9 +57,19 @@ async function checkTables(connection: Connection): Promise<Check[]> {
   const before = `UTC_TIMESTAMP(3) - INTERVAL ${OPEN_FOR_SECONDS} SECOND`;
   const open = await count(`payment_events WHERE outcome IS NULL AND received_at < ${before}`);
   const unapplied = await count(`stock_adjustments WHERE epoch IS NULL AND created_at < ${before}`);
+  const dead = await count('dead_letters WHERE replayed_at IS NULL');
   const due = await count("payment_events WHERE outcome = 'refund_due'");
   return [
     ok('tables', found),
+    either(
+      dead === 0,
+      ok('dead letters', '0'),
+      bad(
+        'dead letters',
+        `${dead} ${dead === 1 ? 'transition' : 'transitions'} that MySQL did not take`,
+        'Run "holdfast dead-letters list".',
+      ),
+    ),
     either(
       open === 0,
       ok('payment receipts', 'all settled'),
