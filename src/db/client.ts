@@ -130,9 +130,29 @@ export async function acquire({ pool }: Database, deadline: Deadline): Promise<P
  * Runs `work` in one transaction. Whatever goes wrong, it is rolled back; a connection that does
  * not answer within `limitMs` is thrown away.
  */
-export async function transaction<T>(
+export function transaction<T>(
   database: Database,
   limitMs: number,
+  work: (connection: PoolConnection) => Promise<T>,
+): Promise<T> {
+  return run(database, limitMs, ['START TRANSACTION'], work);
+}
+
+/** Runs `work` on one snapshot of all tables, whatever is written meanwhile. It can only read. */
+export function snapshot<T>(
+  database: Database,
+  limitMs: number,
+  work: (connection: PoolConnection) => Promise<T>,
+): Promise<T> {
+  const isolate = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ';
+  const begin = 'START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY';
+  return run(database, limitMs, [isolate, begin], work);
+}
+
+async function run<T>(
+  database: Database,
+  limitMs: number,
+  begin: readonly string[],
   work: (connection: PoolConnection) => Promise<T>,
 ): Promise<T> {
   const deadline = new Deadline(limitMs);
@@ -142,7 +162,7 @@ export async function transaction<T>(
       deadline,
       'MySQL (transaction)',
       (async () => {
-        await connection.beginTransaction();
+        for (const statement of begin) await connection.query(statement);
         const value = await work(connection);
         await connection.commit();
         return value;

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm';
-import type { RowDataPacket } from 'mysql2/promise';
+import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
 import { Deadline } from '../domain/deadline.ts';
 import type { Watermark } from './changes.ts';
 import { acquire, type Database, query } from './client.ts';
@@ -36,15 +36,15 @@ export async function readWatermarks({ orm }: Database): Promise<Map<number, Lan
 }
 
 /**
- * Runs `work` while no other process does so for this lane, waiting for it at most `waitMs`. False
- * when that was too short. The lock ends with its connection, whatever ends that, and some seconds
- * after its process stands still.
+ * Runs `work` while no other process does so for this lane, or for the books, waiting for it at most
+ * `waitMs`. False when that was too short. The lock ends with its connection, whatever ends that, and
+ * some seconds after its process stands still; what is done on `connection` is done under the lock.
  */
-export async function underLaneLock(
+export async function underLock(
   database: Database,
-  lane: number,
+  what: number | 'books' | 'schedule',
   waitMs: number,
-  work: () => Promise<void>,
+  work: (connection: PoolConnection) => Promise<void>,
 ): Promise<boolean> {
   // Names of locks are known to the whole server, and at most 64 characters long.
   const name = "CONCAT('holdfast.', LEFT(SHA2(DATABASE(), 256), 32), '.', ?)";
@@ -52,16 +52,16 @@ export async function underLaneLock(
   const ask = (sql: string, values: unknown[] = []) =>
     query(
       new Deadline(waitMs + ANSWER_LIMIT_MS),
-      'lane lock',
+      'lock',
       connection.query<RowDataPacket[]>(sql, values),
     );
   // A holder that stands still must not keep the lock: MySQL hangs up on it after some seconds.
   const awake = setInterval(() => void connection.ping().catch(() => {}), PING_EVERY_MS);
   try {
     await ask('SET SESSION wait_timeout = ?', [SILENCE_MAX_SECONDS]);
-    const [rows] = await ask(`SELECT GET_LOCK(${name}, ?) AS locked`, [lane, waitMs / 1_000]);
+    const [rows] = await ask(`SELECT GET_LOCK(${name}, ?) AS locked`, [what, waitMs / 1_000]);
     if (Number(rows[0]?.locked) !== 1) return false;
-    await work();
+    await work(connection);
     return true;
   } finally {
     clearInterval(awake);

@@ -1,5 +1,5 @@
 import { type Database, query } from '../db/client.ts';
-import { readWatermarks, underLaneLock } from '../db/watermarks.ts';
+import { readWatermarks, underLock } from '../db/watermarks.ts';
 import { Deadline } from '../domain/deadline.ts';
 import { closeLaneScript } from '../redis/bindings/close-lane.ts';
 import { openLaneScript } from '../redis/bindings/open-lane.ts';
@@ -148,7 +148,7 @@ export class Lanes {
 
   // False when another process looks after the lane.
   #alone(lane: number, work: () => Promise<void>): Promise<boolean> {
-    return underLaneLock(this.#options.database, lane, LOCK_WAIT_MS, work);
+    return underLock(this.#options.database, lane, LOCK_WAIT_MS, work);
   }
 
   async #decide(lane: number): Promise<void> {

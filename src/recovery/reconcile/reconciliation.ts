@@ -10,6 +10,8 @@ export interface ReconcileRequest {
   /** Whether it must leave most of both servers' time to the sale. */
   isPaced: boolean;
   onProgress?: (progress: Progress) => void;
+  /** Stops it at the next step. */
+  signal?: AbortSignal;
 }
 
 /** How far a reconciliation is. `total` is an estimate. */

@@ -1,0 +1,115 @@
+import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
+import { holdId, orderId, type ReservationId } from '../domain/ids.ts';
+import type { Item, ReservationRecord, ReservationState } from '../domain/reservation.ts';
+
+// Reservations as all their rows have them, many at a time.
+
+type Connection = Pick<PoolConnection, 'query'>;
+
+/** The newest step that the history knows. */
+export interface LastTransition {
+  version: number;
+  from: string;
+  to: ReservationState;
+  atMs: number;
+  reference: string;
+}
+
+/** A reservation's rows. */
+export interface ReservationRows {
+  id: ReservationId;
+  items: Item[];
+  hold:
+    | { lane: number; state: string; version: number; buyer: string; counted: boolean }
+    | undefined;
+  order: { state: ReservationState; version: number; reference: string | null } | undefined;
+  /** Undefined without a hold; then nothing else can be said of it either. */
+  record: ReservationRecord | undefined;
+  /** Undefined where no history is kept. */
+  last: LastTransition | undefined;
+}
+
+const ms = (time: Date | null): number => time?.getTime() ?? 0;
+
+async function rowsById(
+  connection: Connection,
+  sql: string,
+  ids: readonly string[],
+  column: string,
+): Promise<Map<string, RowDataPacket[]>> {
+  const [rows] = await connection.query<RowDataPacket[]>(sql, [ids]);
+  const byId = new Map<string, RowDataPacket[]>();
+  for (const row of rows) {
+    const known = byId.get(row[column]);
+    if (known) known.push(row);
+    else byId.set(row[column], [row]);
+  }
+  return byId;
+}
+
+type Row = RowDataPacket | undefined;
+
+function recordOf(hold: Row, order: Row, items: Item[]): ReservationRecord | undefined {
+  if (!hold) return undefined;
+  return {
+    state: order ? order.state : hold.state,
+    version: order ? order.version : hold.version,
+    items,
+    deadlineMs: ms(order ? order.pay_by : hold.expires_at),
+    amountMinor: Number(hold.amount_minor),
+    currency: hold.currency,
+    buyer: hold.buyer,
+    counted: Boolean(order ? order.counted : hold.counted),
+    ordered: Boolean(order),
+    reference: order?.reference ?? '',
+  };
+}
+
+function lastOf(row: Row): LastTransition | undefined {
+  if (!row) return undefined;
+  const { version, from_state: from, to_state: to, at, reference } = row;
+  return { version, from, to, atMs: ms(at), reference };
+}
+
+/** The rows of these reservations; all in one snapshot where `connection` has one. */
+export async function readReservationRows(
+  connection: Connection,
+  ids: readonly ReservationId[],
+): Promise<Map<ReservationId, ReservationRows>> {
+  const found = new Map<ReservationId, ReservationRows>();
+  if (ids.length === 0) return found;
+  const holdIds = ids.map(holdId);
+  const all = 'SELECT * FROM holds WHERE id IN (?)';
+  const holds = await rowsById(connection, all, holdIds, 'id');
+  const ofOrders = 'SELECT * FROM orders WHERE id IN (?)';
+  const orders = await rowsById(connection, ofOrders, ids.map(orderId), 'id');
+  const ofItems = 'SELECT * FROM hold_items WHERE hold_id IN (?) ORDER BY hold_id, product_id';
+  const items = await rowsById(connection, ofItems, holdIds, 'hold_id');
+  const newest =
+    'SELECT t.* FROM transitions t JOIN (SELECT reservation, MAX(version) AS version FROM transitions' +
+    ' WHERE reservation IN (?) GROUP BY reservation) newest' +
+    ' ON newest.reservation = t.reservation AND newest.version = t.version';
+  const lasts = await rowsById(connection, newest, ids, 'reservation');
+  for (const id of ids) {
+    const hold = holds.get(holdId(id))?.[0];
+    const order = orders.get(orderId(id))?.[0];
+    const list = (items.get(holdId(id)) ?? []).map(({ product_id: productId, qty }) => {
+      return { productId: Number(productId), qty: Number(qty) };
+    });
+    const rows = { id, items: list, record: recordOf(hold, order, list) };
+    const last = lastOf(lasts.get(id)?.[0]);
+    found.set(id, {
+      ...rows,
+      hold: hold && {
+        lane: hold.lane,
+        state: hold.state,
+        version: hold.version,
+        buyer: hold.buyer,
+        counted: Boolean(hold.counted),
+      },
+      order: order && { state: order.state, version: order.version, reference: order.reference },
+      last,
+    });
+  }
+  return found;
+}

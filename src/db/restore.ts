@@ -1,0 +1,108 @@
+import type { PoolConnection, ResultSetHeader } from 'mysql2/promise';
+import { holdId, orderId, type ReservationId } from '../domain/ids.ts';
+import type { ReservationRecord } from '../domain/reservation.ts';
+import type { LastTransition, ReservationRows } from './reservation-rows.ts';
+import { isPoison, moment } from './rows.ts';
+
+// Rows that were lost or changed behind the writer's back, written again as other accounts have them.
+
+type Connection = Pick<PoolConnection, 'query'>;
+
+async function isWritten(writing: Promise<unknown>): Promise<boolean> {
+  try {
+    const [{ affectedRows }] = (await writing) as [ResultSetHeader];
+    return affectedRows > 0;
+  } catch (error) {
+    // Somebody has written it meanwhile.
+    if (isPoison(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * Writes the hold, and the order, of a live reservation that only Redis knows any more. Prices are
+ * those of now where they cannot be told from the amount. False when there is such a row already.
+ */
+export async function restoreRows(
+  connection: Connection,
+  lane: number,
+  id: ReservationId,
+  record: ReservationRecord,
+): Promise<boolean> {
+  const { state, version, items, amountMinor, currency, buyer, counted, deadlineMs } = record;
+  const isOrder = state === 'pending';
+  const isNew = await isWritten(
+    connection.query(
+      'INSERT INTO holds (id, lane, state, version, buyer, counted, amount_minor, currency, created_at,' +
+        ' expires_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), ?,' +
+        ' IF(?, UTC_TIMESTAMP(3), NULL))',
+      [
+        ...[holdId(id), lane, isOrder ? 'ordered' : 'held', version, buyer],
+        ...[counted, amountMinor, currency, moment(deadlineMs), isOrder],
+      ],
+    ),
+  );
+  const only = items.length === 1 ? items[0] : undefined;
+  for (const { productId, qty } of items) {
+    await connection.query(
+      'INSERT IGNORE INTO hold_items (hold_id, product_id, qty, price_minor)' +
+        ' VALUES (?, ?, ?, COALESCE(?, (SELECT price_minor FROM products WHERE id = ?), 0))',
+      [holdId(id), productId, qty, only ? Math.round(amountMinor / only.qty) : null, productId],
+    );
+  }
+  if (!isOrder) return isNew;
+  const isNewOrder = await isWritten(
+    connection.query(
+      'INSERT INTO orders (id, hold_id, lane, state, version, buyer, amount_minor, currency, counted,' +
+        " created_at, pay_by) VALUES (?, ?, ?, 'pending', ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), ?)",
+      [
+        ...[orderId(id), holdId(id), lane, version, buyer, amountMinor, currency, counted],
+        moment(deadlineMs),
+      ],
+    ),
+  );
+  return isNew || isNewOrder;
+}
+
+/**
+ * Gives rows the state that their own history says they were left in; an order that is gone is made
+ * again, payable until `payByMs`. False when they moved on.
+ */
+export async function restoreState(
+  connection: Connection,
+  { id, hold, order }: ReservationRows,
+  { version, from, to, atMs, reference }: LastTransition,
+  payByMs: number,
+): Promise<boolean> {
+  const at = moment(atMs);
+  if (from === 'none' || from === 'held') {
+    const state = to === 'pending' ? 'ordered' : to;
+    const ended = to === 'held' ? null : at;
+    const isDone = await isWritten(
+      connection.query(
+        'UPDATE holds SET state = ?, version = ?, ended_at = ? WHERE id = ? AND state = ? AND version = ?',
+        [state, version, ended, holdId(id), hold?.state, hold?.version],
+      ),
+    );
+    if (to !== 'pending') return isDone;
+  } else {
+    // It was ordered before, whatever its hold says now.
+    await connection.query("UPDATE holds SET state = 'ordered' WHERE id = ?", [holdId(id)]);
+  }
+  const settled = to === 'pending' ? null : at;
+  if (order) {
+    const sql =
+      'UPDATE orders SET state = ?, version = ?, reference = ?, settled_at = ?' +
+      ' WHERE id = ? AND state = ? AND version = ?';
+    const values = [to, version, reference || null, settled, orderId(id)];
+    return isWritten(connection.query(sql, [...values, order.state, order.version]));
+  }
+  return isWritten(
+    connection.query(
+      'INSERT INTO orders (id, hold_id, lane, state, version, buyer, amount_minor, currency, counted,' +
+        ' reference, created_at, pay_by, settled_at) SELECT ?, id, lane, ?, ?, buyer, amount_minor,' +
+        ' currency, counted, ?, COALESCE(ended_at, ?), ?, ? FROM holds WHERE id = ?',
+      [orderId(id), to, version, reference || null, at, moment(payByMs), settled, holdId(id)],
+    ),
+  );
+}

@@ -1,0 +1,204 @@
+import type { ReservationRows } from '../../db/reservation-rows.ts';
+import { restoreRows, restoreState } from '../../db/restore.ts';
+import { holdId, orderId } from '../../domain/ids.ts';
+import {
+  formatDueMember,
+  formatItems,
+  formatRecord,
+  type Item,
+  isLive,
+  parseItems,
+  parseRecord,
+  type ReservationRecord,
+} from '../../domain/reservation.ts';
+import type { Books, Found } from './books.ts';
+import type { InRedis } from './suspects.ts';
+
+const unitsOf = (items: readonly Item[]): number => items.reduce((sum, { qty }) => sum + qty, 0);
+
+const told = ({ state, version, items }: ReservationRecord) => ({
+  state,
+  version,
+  items: formatItems(items),
+});
+
+const nameOf = (id: string, isOrder: boolean): string => (isOrder ? orderId(id) : holdId(id));
+
+/** What rows say that a reservation is; '' where a hold was ordered and the order is gone. */
+function stateOf({ hold, order }: ReservationRows): { state: string; version: number } {
+  if (order) return order;
+  const { state = '', version = 0 } = hold ?? {};
+  return { state: state === 'ordered' ? '' : state, version };
+}
+
+/** One reservation, by its rows and by Redis at one position of the journal. */
+class Judge {
+  readonly #books: Books;
+  readonly #lane: number;
+  readonly #rows: ReservationRows;
+  readonly #seen: InRedis;
+  readonly found: Found[] = [];
+
+  constructor(books: Books, lane: number, rows: ReservationRows, seen: InRedis) {
+    this.#books = books;
+    this.#lane = lane;
+    this.#rows = rows;
+    this.#seen = seen;
+  }
+
+  judge(nowMs: number): void {
+    const { hold, record } = this.#rows;
+    if (!hold || !record) this.#judgeUnknown();
+    else if (this.#isEdited()) this.#noteEdited();
+    else if (isLive(record.state)) this.#judgeLive(record, nowMs);
+    else this.#judgeEnded(record);
+  }
+
+  #add(found: Pick<Found, 'kind' | 'expected' | 'found' | 'repair'> & Partial<Found>): void {
+    const { id, items, order } = this.#rows;
+    const base = { lane: this.#lane, productId: null, id: nameOf(id, order !== undefined) };
+    this.found.push({ ...base, units: unitsOf(items), ...found });
+  }
+
+  #repair(change: { record?: string; remove?: string; add?: string; deadlineMs?: number }) {
+    const { id } = this.#rows;
+    const seen = this.#seen.record;
+    const nothing = { record: seen, remove: '', add: '', deadlineMs: 0 };
+    const repair = { kind: 'reservation' as const, id, seen, ...nothing, ...change };
+    return () => this.#books.repair(this.#lane, repair);
+  }
+
+  #noteStray(members: Iterable<string>): void {
+    for (const member of members) {
+      const [, state, version, items = ''] = member.split('|');
+      this.#add({
+        kind: 'index_stray',
+        expected: null,
+        found: { state: state ?? '', version: Number(version), items },
+        units: items === '' ? 0 : unitsOf(parseItems(items)),
+        repair: 'take it out of the index of deadlines, which would give its units back',
+        fix: this.#repair({ remove: member }),
+      });
+    }
+  }
+
+  #judgeUnknown(): void {
+    const { id, order, last } = this.#rows;
+    const record = this.#seen.record === '' ? undefined : parseRecord(this.#seen.record);
+    const member = record && formatDueMember(id, record);
+    const isAlive = record && isLive(record.state);
+    if (isAlive && this.#seen.members.has(member ?? '')) {
+      this.#add({
+        kind: 'row_missing',
+        id: nameOf(id, record.ordered),
+        expected: told(record),
+        found: null,
+        units: unitsOf(record.items),
+        repair: "write the row again from Redis' record",
+        fix: () => restoreRows(this.#books.locked(), this.#lane, id, record),
+      });
+      this.#noteStray([...this.#seen.members.keys()].filter((each) => each !== member));
+      return;
+    }
+    this.#noteStray(this.#seen.members.keys());
+    if (isAlive) {
+      this.#add({
+        kind: 'record_stray',
+        id: nameOf(id, record.ordered),
+        expected: null,
+        found: told(record),
+        units: unitsOf(record.items),
+        repair: 'delete the record',
+        fix: this.#repair({ record: '' }),
+      });
+    }
+    if (order || (last && isLive(last.to) && !isAlive)) {
+      const known = order ?? { state: last?.to ?? '', version: last?.version ?? 0 };
+      this.#add({
+        kind: 'row_missing',
+        id: holdId(id),
+        expected: { state: known.state, version: known.version },
+        found: null,
+        repair: 'restore the row of the hold from a backup; Redis no longer knows it',
+      });
+    }
+  }
+
+  #isEdited(): boolean {
+    const { last } = this.#rows;
+    if (!last) return false;
+    const { state, version } = stateOf(this.#rows);
+    // An older one proves nothing: history may have been switched off since.
+    return last.version > version || (last.version === version && last.to !== state);
+  }
+
+  #noteEdited(): void {
+    const { last, order } = this.#rows;
+    const { state, version } = stateOf(this.#rows);
+    if (!last) return;
+    const { record } = this.#seen;
+    const payByMs = record === '' ? last.atMs : parseRecord(record).deadlineMs;
+    this.#add({
+      kind: state === '' ? 'row_missing' : 'row_edited',
+      id: nameOf(this.#rows.id, order !== undefined || state === ''),
+      expected: { state: last.to, version: last.version },
+      found: state === '' ? null : { state, version },
+      repair: 'give the row the state that its last transition left it in',
+      fix: () => restoreState(this.#books.locked(), this.#rows, last, payByMs),
+    });
+  }
+
+  #judgeLive(record: ReservationRecord, nowMs: number): void {
+    const { id } = this.#rows;
+    const [text, member] = [formatRecord(record), formatDueMember(id, record)];
+    const { deadlineMs } = record;
+    const isDue = deadlineMs <= nowMs + 1_000;
+    const { record: seen, members } = this.#seen;
+    if (!members.has(member)) {
+      this.#add({
+        kind: 'index_missing',
+        expected: told(record),
+        found: null,
+        repair: 'put it into the index of deadlines: its units would never come back',
+        fix: this.#repair({ add: member, deadlineMs }),
+      });
+    }
+    if (seen !== text && !(seen === '' && isDue)) {
+      this.#add({
+        kind: seen === '' ? 'record_missing' : 'record_differs',
+        expected: told(record),
+        found: seen === '' ? null : told(parseRecord(seen)),
+        units: 0,
+        repair: 'write the record as the rows have it',
+        fix: this.#repair({ record: text, deadlineMs }),
+      });
+    }
+    this.#noteStray([...members.keys()].filter((each) => each !== member));
+  }
+
+  #judgeEnded(record: ReservationRecord): void {
+    const { record: seen, members } = this.#seen;
+    this.#noteStray(members.keys());
+    if (seen === '' || !isLive(parseRecord(seen).state)) return;
+    this.#add({
+      kind: 'record_differs',
+      expected: told(record),
+      found: told(parseRecord(seen)),
+      repair: 'delete the record; MySQL answers for what has ended',
+      fix: this.#repair({ record: '' }),
+    });
+  }
+}
+
+/** What is wrong with one reservation, and how each thing can be put right. */
+export function judgeReservation(
+  books: Books,
+  lane: number,
+  rows: ReservationRows,
+  seen: InRedis,
+  nowMs: number,
+): Found[] {
+  const judge = new Judge(books, lane, rows, seen);
+  judge.judge(nowMs);
+  return judge.found;
+}
