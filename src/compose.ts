@@ -6,8 +6,10 @@ import { createEngine, type Engine } from './engine/engine.ts';
 import { startExpiry } from './expiry/expiry.ts';
 import { listenForExpiry } from './expiry/notifications.ts';
 import type { Logger } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { createInbox, type Inbox } from './payments/inbox.ts';
 import { createReceiptSweeper } from './payments/sweeper.ts';
+import { readiness } from './readiness.ts';
 import { keepLanes } from './recovery/keeper.ts';
 import { Lanes } from './recovery/lanes.ts';
 import { startSweeper } from './recovery/sweeper.ts';
@@ -16,8 +18,9 @@ import { LaneLink } from './redis/link.ts';
 import { watchMemory } from './redis/memory.ts';
 import { checkRedis } from './redis/requirements.ts';
 import { createAcks } from './writer/acks.ts';
+import { bookAlarms } from './writer/alarms.ts';
 import { createDoorbell, type Doorbell } from './writer/doorbell.ts';
-import { createDrain, type Drain, type DrainOptions } from './writer/drain.ts';
+import { createDrain, type Drain } from './writer/drain.ts';
 import { BrokenJournal } from './writer/fold.ts';
 import { EntryDisagrees } from './writer/fold-stock.ts';
 import { watchLag } from './writer/lag.ts';
@@ -28,7 +31,6 @@ const WRITER_CONNECTIONS = 4;
 const REBUILD_CONNECTIONS = 2;
 /** A rebuild reads whole tables. */
 const REBUILD_SILENCE_MS = 65_000;
-const READY_LIMIT_MS = 1_000;
 const LAST_DRAIN_LIMIT_MS = 5_000;
 const CLOSE_LIMIT_MS = 6_000;
 const KEEP_MS = 5_000;
@@ -59,6 +61,7 @@ export interface Holdfast {
   link: LaneLink;
   drain: Drain;
   lanes: Lanes;
+  metrics: Metrics;
   ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   /** Stops every part, the last one started first. */
   close: () => Promise<void>;
@@ -99,43 +102,11 @@ function whyNot(error: unknown): 'broken' | 'disagrees' | undefined {
   return error instanceof EntryDisagrees ? 'disagrees' : undefined;
 }
 
-const tellOfBooks = (log: Logger): Pick<DrainOptions, 'onDrift' | 'onDeadLetter'> => ({
-  onDrift: ({ lane, productId: product, epoch, sequence, expected, found, isResolved }) => {
-    const position = `${epoch}-${sequence}`;
-    const told = { lane, product, position, expected, found, isResolved };
-    log.error(told, 'drift: Redis has other counters than its journal leads to');
-  },
-  onDeadLetter: (lane, { epoch, sequence, ordinal, reservation, transition, error }) => {
-    const position = `${epoch}-${sequence}`;
-    const told = { lane, position, ordinal, reservation, kind: transition.kind, reason: error };
-    log.error(told, 'dead letter: a transition that MySQL does not take');
-  },
-});
-
 // A drain that fails is tried again by the writer, or by the next command.
 const ownDoorbell = (drain: Drain): Doorbell => ({
   ring: (lane) => void drain(lane).catch(() => {}),
   close: async () => {},
 });
-
-async function readiness(link: LaneLink, database: Database, lanes: number) {
-  const deadline = new Deadline(READY_LIMIT_MS);
-  const checks: Record<string, string> = {};
-  const check = async (name: string, work: () => Promise<unknown>) => {
-    checks[name] = await work().then(
-      () => 'ok',
-      (error: Error) => error.message,
-    );
-  };
-  await Promise.all([
-    check('redis', () => within(deadline, 'Redis', link.redis.ping())),
-    check('mysql', () => within(deadline, 'MySQL', database.pool.query('SELECT 1'))),
-    check('lanes', async () => {
-      for (let lane = 0; lane < lanes; lane += 1) link.gate(lane);
-    }),
-  ]);
-  return { ok: Object.values(checks).every((result) => result === 'ok'), checks };
-}
 
 /** What was emitted before the end is committed before the end, if MySQL lets it. */
 async function drainLast(drain: Drain, lanes: number, log: Logger): Promise<void> {
@@ -183,12 +154,13 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   const writerDatabase = openDatabase(mysqlUrl, WRITER_CONNECTIONS);
   const rebuildDatabase = openDatabase(mysqlUrl, REBUILD_CONNECTIONS, REBUILD_SILENCE_MS);
   closers.push(database.close, writerDatabase.close, rebuildDatabase.close);
+  const metrics = createMetrics({ database, lanes });
   const drain = createDrain({
     redis: writerLink.redis,
     database: writerDatabase,
     keepMs,
     policy: config,
-    ...tellOfBooks(log),
+    ...bookAlarms(log, metrics),
   });
   const kept = new Lanes({
     ...config,
@@ -213,7 +185,7 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   const { ring } = doorbell;
   const engine = createEngine({ ...config, link, database, acks, lag, memory, ring });
   const inbox = createInbox(engine, database, log);
-  const parts = { engine, inbox, database, link, drain, lanes: kept };
+  const parts = { engine, inbox, database, link, drain, lanes: kept, metrics };
   await startRoles(options, parts, subscriber, doorbell.ring, closers);
   return {
     ...parts,

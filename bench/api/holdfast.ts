@@ -25,9 +25,9 @@ export async function startHoldfast(settings: ApiSettings): Promise<RunningApi> 
   const log = createLogger(config.logLevel);
   const holdfast = await compose({ config, redisUrl, mysqlUrl, log });
   if (!config.roles.includes('api')) return { port: 0, close: holdfast.close };
-  const { engine, inbox, ready } = holdfast;
+  const { inbox: payments, metrics, ...parts } = holdfast;
   const { adminToken, lanes, host } = config;
-  const app = createApp({ engine, payments: inbox, ready, adminToken, log, lanes });
+  const app = createApp({ ...parts, payments, metrics: metrics.read, adminToken, log, lanes });
   const server = await listen(app, { host, port: 0 });
   return {
     port: server.port,

@@ -59,7 +59,8 @@ export const serveCommand = (): Command =>
       `
 Configured by the environment; the README has the whole table. Without REDIS_URL
 and MYSQL_URL it starts private servers of its own, with their data in DATA_DIR.
-Without the role api it listens too, and answers /healthz and /readyz only.
+Without the role api it listens too, and answers /healthz, /readyz and /metrics
+only.
 
 Examples:
   $ holdfast serve

@@ -45,10 +45,11 @@ async function makeSample({ engine }: Holdfast): Promise<void> {
 }
 
 // Who watches a process without the role api asks it the same way as the others.
-function appOf({ engine, inbox, ready }: Holdfast, config: Config, log: Logger) {
+function appOf({ engine, inbox: payments, ready, metrics }: Holdfast, config: Config, log: Logger) {
   const { adminToken, lanes, roles } = config;
-  if (!roles.includes('api')) return createHealthApp({ ready, log });
-  return createApp({ engine, payments: inbox, ready, adminToken, log, lanes });
+  const health = { ready, metrics: metrics.read, log };
+  if (!roles.includes('api')) return createHealthApp(health);
+  return createApp({ ...health, engine, payments, adminToken, lanes });
 }
 
 async function listenAs(app: ReturnType<typeof appOf>, config: Config): Promise<Listening> {

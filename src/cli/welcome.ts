@@ -61,6 +61,6 @@ export async function welcome(
 
 /** What a process without the role api says when everything is up. */
 export function rolesReady(url: string, roles: readonly Role[]): string {
-  const runs = `${roles.join(', ')}; only /healthz and /readyz`;
+  const runs = `${roles.join(', ')}; only /healthz, /readyz and /metrics`;
   return `Holdfast is ready at ${url}  (${runs})\nStop with Ctrl-C.\n`;
 }

@@ -1,4 +1,4 @@
-import { desc, isNotNull } from 'drizzle-orm';
+import { and, desc, eq, getTableColumns, isNotNull, isNull } from 'drizzle-orm';
 import type { Finding } from '../domain/finding.ts';
 import type { Database } from './client.ts';
 import { reconciliations } from './schema-books.ts';
@@ -39,4 +39,27 @@ export function listReconciliations(
     .where(isNotNull(reconciliations.finishedAt))
     .orderBy(desc(reconciliations.startedAt), desc(reconciliations.id))
     .limit(limit);
+}
+
+/** The newest finished run over all books, without its findings. */
+export async function readNewestRun({
+  orm,
+}: Database): Promise<Omit<ReconciliationRow, 'findings'> | undefined> {
+  const { findings: _, ...columns } = getTableColumns(reconciliations);
+  const [row] = await orm
+    .select(columns)
+    .from(reconciliations)
+    .where(and(isNotNull(reconciliations.finishedAt), isNull(reconciliations.productId)))
+    .orderBy(desc(reconciliations.startedAt), desc(reconciliations.id))
+    .limit(1);
+  return row;
+}
+
+/** What a run has found, as much of it as was kept. */
+export async function readFindings({ orm }: Database, id: string): Promise<Finding[]> {
+  const [row] = await orm
+    .select({ findings: reconciliations.findings })
+    .from(reconciliations)
+    .where(eq(reconciliations.id, id));
+  return row?.findings ?? [];
 }

@@ -136,4 +136,15 @@ export interface Overview {
   lanes: LaneOverview[];
   refundsDue: number;
   openReceipts: number;
+  /** Open ones, in all lanes. */
+  deadLetters: number;
+  drifts: number;
+  /** The newest finished reconciliation of all books. */
+  reconciliation: {
+    id: string;
+    finishedAtMs: number;
+    drift: number;
+    found: number;
+    repaired: number;
+  } | null;
 }

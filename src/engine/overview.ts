@@ -1,6 +1,7 @@
 import { query } from '../db/client.ts';
+import { readNewestRun } from '../db/reconciliations.ts';
 import { countReceipts } from '../db/reports.ts';
-import { readWatermark } from '../db/watermarks.ts';
+import { readWatermark, readWatermarks } from '../db/watermarks.ts';
 import type { Deadline } from '../domain/deadline.ts';
 import type { LaneOverview, Overview } from '../domain/outcomes.ts';
 import { askRedis } from '../redis/client.ts';
@@ -35,6 +36,30 @@ async function readLane(
   };
 }
 
+type Books = Pick<Overview, 'deadLetters' | 'drifts' | 'reconciliation'>;
+
+/** How well the books agree, as far as MySQL knows. */
+async function readBooks({ database }: EngineParts, deadline: Deadline): Promise<Books> {
+  const [marks, run] = await Promise.all([
+    query(deadline, 'watermarks', readWatermarks(database)),
+    query(deadline, 'last reconciliation', readNewestRun(database)),
+  ]);
+  const lanes = [...marks.values()];
+  return {
+    deadLetters: lanes.reduce((sum, { deadLetters }) => sum + deadLetters, 0),
+    drifts: lanes.reduce((sum, { drifts }) => sum + drifts, 0),
+    reconciliation: run?.finishedAt
+      ? {
+          id: run.id,
+          finishedAtMs: run.finishedAt.getTime(),
+          drift: run.drift ?? 0,
+          found: run.found ?? 0,
+          repaired: run.repaired ?? 0,
+        }
+      : null,
+  };
+}
+
 /** What ops look at first: every product, every lane, and the work that waits for people. */
 export async function readOverview(
   parts: EngineParts,
@@ -43,8 +68,9 @@ export async function readOverview(
 ): Promise<Overview> {
   const lanes = Array.from({ length: parts.lanes }, (_, lane) => readLane(parts, lane, deadline));
   // All at once: whichever fails first, none may fail unheard afterwards.
-  const [receipts, list, found] = await Promise.all([
+  const [receipts, books, list, found] = await Promise.all([
     query(deadline, 'receipts', countReceipts(parts.database)),
+    readBooks(parts, deadline),
     products.list(deadline, true),
     Promise.all(lanes),
   ]);
@@ -53,5 +79,6 @@ export async function readOverview(
     lanes: found,
     refundsDue: receipts.refundsDue,
     openReceipts: receipts.open,
+    ...books,
   };
 }

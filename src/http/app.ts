@@ -6,6 +6,7 @@ import { createErrorHandler, notFound, refuseInvalid } from './problems.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdRoutes } from './routes/holds.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { paymentRoutes } from './routes/payments.ts';
 import { productRoutes } from './routes/products.ts';
@@ -28,9 +29,9 @@ function emptyApp({ log }: Pick<AppDeps, 'log'>): OpenAPIHono {
   return app;
 }
 
-/** Only `/healthz` and `/readyz`, for a process that serves no buyers. */
-export function createHealthApp(deps: Pick<AppDeps, 'ready' | 'log'>): OpenAPIHono {
-  return emptyApp(deps).route('/', healthRoutes(deps));
+/** Only `/healthz`, `/readyz` and `/metrics`, for a process that serves no buyers. */
+export function createHealthApp(deps: Pick<AppDeps, 'ready' | 'metrics' | 'log'>): OpenAPIHono {
+  return emptyApp(deps).route('/', healthRoutes(deps)).route('/', metricsRoutes(deps));
 }
 
 /**
@@ -46,6 +47,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.route('/', paymentRoutes(deps));
   app.route('/', adminRoutes(deps));
   app.route('/', healthRoutes(deps));
+  app.route('/', metricsRoutes(deps));
   app.openAPIRegistry.registerComponent('securitySchemes', 'adminToken', {
     type: 'http',
     scheme: 'bearer',

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Inbox } from '../payments/inbox.ts';
 
 /** What the HTTP surface stands on. */
@@ -7,6 +8,7 @@ export interface AppDeps {
   engine: Engine;
   payments: Pick<Inbox, 'receive'>;
   ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
+  metrics: Metrics['read'];
   /** Undefined hides everything under `/api/admin`. */
   adminToken: string | undefined;
   log: Logger;

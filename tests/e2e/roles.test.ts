@@ -35,8 +35,13 @@ test('the API and the writer in two processes sell; each says how it is', async 
   for (const { url } of [api, writer]) {
     expect(await call('GET', `${url}/healthz`)).toMatchObject({ status: 200 });
     expect((await call('GET', `${url}/readyz`)).body).toEqual({ status: 'ok', checks });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain(
+      'holdfast_drifts_open{lane="0"} 0',
+    );
   }
-  expect(writer.serving.stdout).toContain('writer, expiry, reconciler; only /healthz and /readyz');
+  expect(writer.serving.stdout).toContain(
+    'writer, expiry, reconciler; only /healthz, /readyz and /metrics',
+  );
   const elsewhere = await call('GET', `${writer.url}/api/products`);
   expect(elsewhere).toMatchObject({ status: 404, body: { code: 'not_found' } });
 

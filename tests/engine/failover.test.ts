@@ -29,11 +29,10 @@ async function startShop(servers: PrivateServers, mysqlUrl: string): Promise<Sho
   const { redisUrl, config } = servers;
   const holdfast = await compose({ config, redisUrl, mysqlUrl, log: pino({ level: 'silent' }) });
   onTestFinished(holdfast.close);
-  const { engine, inbox: payments, ready } = holdfast;
+  const { inbox: payments, metrics, ...parts } = holdfast;
   const { log, errors } = captureLog();
-  const client = clientOf(
-    createApp({ engine, payments, ready, log, adminToken: ADMIN_TOKEN, lanes: 1 }),
-  );
+  const deps = { ...parts, payments, metrics: metrics.read, log };
+  const client = clientOf(createApp({ ...deps, adminToken: ADMIN_TOKEN, lanes: 1 }));
   const product = await makeProduct(holdfast, { totalStock: 100 });
   const [bought, released] = [await held(holdfast, product), await held(holdfast, product)];
   const [paid, cancelled] = [await ordered(holdfast, product), await ordered(holdfast, product)];

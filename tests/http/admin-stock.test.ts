@@ -85,5 +85,8 @@ test('the overview has every product and every lane', async () => {
     })),
     refunds_due: 0,
     open_receipts: 0,
+    dead_letters: 0,
+    drifts: 0,
+    reconciliation: null,
   });
 });

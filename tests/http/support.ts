@@ -35,6 +35,7 @@ export function appOn(engine: TestEngine, changes: Partial<AppDeps> = {}): OpenA
     engine: engine.engine,
     payments: engine.inbox,
     ready: engine.ready,
+    metrics: engine.metrics.read,
     adminToken: ADMIN_TOKEN,
     log: pino({ level: 'silent' }),
     lanes: engine.config.lanes,

@@ -37,14 +37,17 @@ test('readyz is 503 with the checks when one of them fails', async () => {
 
 test('a process without the role api answers how it is, and nothing else', async () => {
   const { log } = captureLog();
-  const well = clientOf(createHealthApp({ ready: engine.ready, log }));
+  const { read: metrics } = engine.metrics;
+  const app = createHealthApp({ ready: engine.ready, metrics, log });
+  const well = clientOf(app);
   expect((await well.get('/healthz')).body).toEqual({ status: 'ok' });
   expect((await well.get('/readyz')).body).toMatchObject({ status: 'ok' });
+  expect((await app.request('/metrics')).status).toBe(200);
   for (const path of ['/api/products', '/api/admin/products', '/openapi.json', '/']) {
     expectProblem(await well.get(path), 'not_found');
   }
   const checks = { redis: 'ok', mysql: 'refused', lanes: 'ok' };
-  const ill = createHealthApp({ ready: async () => ({ ok: false, checks }), log });
+  const ill = createHealthApp({ ready: async () => ({ ok: false, checks }), metrics, log });
   expectProblem(await clientOf(ill).get('/readyz'), 'unavailable', { checks });
 });
 

@@ -3,6 +3,7 @@ import { Deadline } from '../../domain/deadline.ts';
 import { requireAdmin } from '../admin-auth.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
+import { isoTime, momentAnswer } from '../fields.ts';
 import { adminProductAnswer, adminProductJson } from '../product-answer.ts';
 import { refusals } from '../refusals.ts';
 import { adminHistoryRoutes } from './admin-history.ts';
@@ -22,6 +23,16 @@ const laneAnswer = z
   })
   .openapi('Lane');
 
+const lastReconciliationAnswer = z
+  .object({
+    id: z.string(),
+    finished_at: momentAnswer,
+    drift: z.int().openapi({ description: 'Units by which two accounts differed' }),
+    found: z.int(),
+    repaired: z.int(),
+  })
+  .openapi('LastReconciliation', { description: 'The newest one of all books' });
+
 const overview = createRoute({
   method: 'get',
   path: '/api/admin/overview',
@@ -40,6 +51,11 @@ const overview = createRoute({
               lanes: z.array(laneAnswer),
               refunds_due: z.int(),
               open_receipts: z.int(),
+              dead_letters: z.int().openapi({ description: 'Transitions that no row would take' }),
+              drifts: z.int().openapi({
+                description: 'Products whose counters in Redis are known to be wrong',
+              }),
+              reconciliation: lastReconciliationAnswer.nullable(),
             })
             .openapi('Overview'),
         },
@@ -57,9 +73,9 @@ export function adminRoutes(deps: AppDeps): OpenAPIHono {
   routes.route('/', adminHistoryRoutes(deps));
 
   routes.openapi(overview, async (c) => {
-    const { products, lanes, refundsDue, openReceipts } = await engine.admin.overview(
-      new Deadline(COMMIT_BUDGET_MS),
-    );
+    const deadline = new Deadline(COMMIT_BUDGET_MS);
+    const { products, lanes, ...waiting } = await engine.admin.overview(deadline);
+    const { refundsDue, openReceipts, deadLetters, drifts, reconciliation } = waiting;
     const nowMs = engine.nowMs();
     return c.json(
       {
@@ -72,6 +88,15 @@ export function adminRoutes(deps: AppDeps): OpenAPIHono {
         })),
         refunds_due: refundsDue,
         open_receipts: openReceipts,
+        dead_letters: deadLetters,
+        drifts,
+        reconciliation: reconciliation && {
+          id: reconciliation.id,
+          finished_at: isoTime(reconciliation.finishedAtMs),
+          drift: reconciliation.drift,
+          found: reconciliation.found,
+          repaired: reconciliation.repaired,
+        },
       },
       200,
     );
