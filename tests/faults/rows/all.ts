@@ -1,7 +1,9 @@
+import { driftPlanted } from './books.ts';
 import { bothLost } from './both.ts';
 import { clockJump } from './clock.ts';
 import { dueAtOnce } from './due-at-once.ts';
 import { commitReplyLost, mysqlDown, mysqlEmpty, mysqlOlderCopy, mysqlSigkill } from './mysql.ts';
+import { poisonEntry } from './poison.ts';
 import { apiSigkill, apiSigstop, sigterm } from './processes.ts';
 import { raceOnOneHold } from './race.ts';
 import { rebuilderPaused } from './rebuilder.ts';
@@ -25,6 +27,6 @@ export const ROWS: readonly Row[] = [
   ...[flushall, oldSnapshotRestored, oldSnapshotOvertaken, rebuilderPaused],
   ...[scriptFlush, notificationsOff, doorbellLost, maxmemory],
   ...[commitReplyLost, mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty, bothLost],
-  ...[lockStorm],
+  ...[poisonEntry, lockStorm, driftPlanted],
   ...[clockJump, raceOnOneHold, dueAtOnce],
 ];
