@@ -1,6 +1,7 @@
 import { apiMemory } from './api-memory.ts';
 import type { Case } from './case.ts';
 import { generatorCase } from './generator.ts';
+import { history } from './history.ts';
 import { holds } from './holds.ts';
 import { reads } from './reads.ts';
 import { rebuild } from './rebuild.ts';
@@ -15,5 +16,6 @@ export const CASES: readonly Case[] = [
   reads,
   redisMemory,
   rebuild,
+  history,
   apiMemory,
 ];
