@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
+import type { DeadLetters } from './domain/dead-letters.ts';
 import { Deadline, within } from './domain/deadline.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { startExpiry } from './expiry/expiry.ts';
@@ -24,6 +25,7 @@ import { createDrain, type Drain } from './writer/drain.ts';
 import { BrokenJournal } from './writer/fold.ts';
 import { EntryDisagrees } from './writer/fold-stock.ts';
 import { watchLag } from './writer/lag.ts';
+import { deadLettersOf } from './writer/replay.ts';
 import { startWriter } from './writer/worker.ts';
 
 const API_CONNECTIONS = 12;
@@ -61,6 +63,7 @@ export interface Holdfast {
   link: LaneLink;
   drain: Drain;
   lanes: Lanes;
+  deadLetters: DeadLetters;
   metrics: Metrics;
   ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   /** Stops every part, the last one started first. */
@@ -189,6 +192,7 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   await startRoles(options, parts, subscriber, doorbell.ring, closers);
   return {
     ...parts,
+    deadLetters: deadLettersOf(database, config.keepsHistory),
     ready: () => readiness(link, database, lanes),
     close: () => closeAll(closers, log),
   };

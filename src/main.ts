@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { isUnreachable } from './cli/connect.ts';
+import { deadLettersCommand } from './cli/dead-letters.ts';
 import { demoCommand } from './cli/demo.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { helpCommand } from './cli/help.ts';
@@ -51,6 +52,7 @@ const commands = [
   outboxCommand,
   doctorCommand,
   rebuildCommand,
+  deadLettersCommand,
 ];
 for (const command of commands) program.addCommand(command());
 program.addCommand(helpCommand(program));

@@ -38,6 +38,16 @@ export type ReplayOutcome =
   | { status: 'not_found' }
   | { status: 'still_refused'; letter: StoredLetter; reason: string };
 
+/** Dead letters, for people who look after them. */
+export interface DeadLetters {
+  /** The newest ones, at most `limit`, and how many wait; also replayed ones with `all`. */
+  list: (which: {
+    all: boolean;
+    limit: number;
+  }) => Promise<{ letters: StoredLetter[]; open: number }>;
+  replay: (id: LetterId) => Promise<ReplayOutcome>;
+}
+
 export const formatLetterId = ({ lane, epoch, sequence, ordinal }: LetterId): string =>
   `${lane}.${epoch}-${sequence}.${ordinal}`;
 

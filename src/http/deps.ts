@@ -1,3 +1,4 @@
+import type { DeadLetters } from '../domain/dead-letters.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -7,6 +8,7 @@ import type { Inbox } from '../payments/inbox.ts';
 export interface AppDeps {
   engine: Engine;
   payments: Pick<Inbox, 'receive'>;
+  deadLetters: DeadLetters;
   ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   metrics: Metrics['read'];
   /** Undefined hides everything under `/api/admin`. */

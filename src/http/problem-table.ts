@@ -27,6 +27,7 @@ export const PROBLEMS = {
   hold_not_found: { status: 404, title: 'Hold not found', fields: {} },
   order_not_found: { status: 404, title: 'Order not found', fields: {} },
   history_not_found: { status: 404, title: 'History not found', fields: {} },
+  dead_letter_not_found: { status: 404, title: 'Dead letter not found', fields: {} },
   sold_out: {
     status: 409,
     title: 'Sold out',
@@ -55,6 +56,11 @@ export const PROBLEMS = {
     status: 409,
     title: 'Not enough available units',
     fields: { available: z.int() },
+  },
+  still_refused: {
+    status: 409,
+    title: 'MySQL still does not take it',
+    fields: { dead_letter: z.string(), reason: z.string() },
   },
   hold_expired: { status: 410, title: 'Hold expired', fields: {} },
   hold_released: { status: 410, title: 'Hold released', fields: {} },

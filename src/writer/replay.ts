@@ -3,8 +3,14 @@ import { applyRows } from '../db/apply-rows.ts';
 import { type Database, driverError, isTransient, transaction } from '../db/client.ts';
 import { isPoison } from '../db/rows.ts';
 import { makeReady } from '../db/rows-made-again.ts';
-import { lockOpenLetters, markReplayed, readDeadLetter } from '../db/stored-letters.ts';
-import type { LetterId, ReplayOutcome, StoredLetter } from '../domain/dead-letters.ts';
+import {
+  countDeadLetters,
+  listDeadLetters,
+  lockOpenLetters,
+  markReplayed,
+  readDeadLetter,
+} from '../db/stored-letters.ts';
+import type { DeadLetters, LetterId, ReplayOutcome, StoredLetter } from '../domain/dead-letters.ts';
 import { type Transition, transitionsOf } from '../domain/journal.ts';
 import { parseJournalEntry } from '../domain/parse-journal.ts';
 import { isLive } from '../domain/reservation.ts';
@@ -112,3 +118,11 @@ export async function replayDeadLetters(
     }
   }
 }
+
+export const deadLettersOf = (database: Database, keepsHistory: boolean): DeadLetters => ({
+  list: async (which) => ({
+    letters: await listDeadLetters(database, which),
+    open: await countDeadLetters(database),
+  }),
+  replay: (id) => replayDeadLetters(database, id, keepsHistory),
+});

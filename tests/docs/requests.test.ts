@@ -28,6 +28,7 @@ const pathOf = (path: string) =>
   path
     .replace('{{product_id}}', '{id}')
     .replace('/history/{{order_id}}', '/history/{id}')
+    .replace('{{dead_letter_id}}', '{id}')
     .replaceAll(/\{\{(\w+)\}\}/g, '{$1}');
 
 /** The requests of the file, with their variables as they stand there. */
@@ -80,6 +81,11 @@ async function sendAll(productId: number): Promise<void> {
 }
 
 test('sent from top to bottom, and once more, every request succeeds', async () => {
+  const rules = JSON.stringify({ kind: 'rules', event: { productId: 1, version: 1 } });
+  await engine.sql(
+    "INSERT INTO dead_letters VALUES (0, 1, 0, 0, 'rules', '', ?, '[]', '', UTC_TIMESTAMP(3), NULL)",
+    [rules],
+  );
   const { id } = await makeProduct(engine);
   await sendAll(id);
   await sendAll(id);

@@ -22,6 +22,8 @@ const CALLS = [
   ['POST', '/products/1/pause', undefined],
   ['POST', '/products/1/resume', undefined],
   ['GET', '/overview', undefined],
+  ['GET', '/dead-letters', undefined],
+  ['POST', '/dead-letters/0.1-1.0/replay', undefined],
   ['GET', '/history/pay-1', undefined],
   ['GET', '/nothing', undefined],
 ] as const;

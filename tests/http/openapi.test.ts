@@ -85,6 +85,12 @@ const CONTRACT: [call: string, success: number, refusals: string][] = [
   ['post /api/admin/products/{id}/resume', 200, `${ADMIN}, 404 product_not_found`],
   ['get /api/admin/overview', 200, `${ADMIN}, 404 not_found`],
   ['get /api/admin/history/{id}', 200, `${ADMIN}, 404 history_not_found`],
+  ['get /api/admin/dead-letters', 200, `${ADMIN}, 404 not_found`],
+  [
+    'post /api/admin/dead-letters/{id}/replay',
+    200,
+    `${ADMIN}, 404 dead_letter_not_found, 409 still_refused`,
+  ],
   ['get /healthz', 200, ''],
   ['get /readyz', 200, '503 unavailable'],
 ];
@@ -136,7 +142,7 @@ test('every code that any route refuses with is in the table, and none is left o
 test('bodies are required, path parameters and keys are described', () => {
   for (const [call] of CONTRACT) {
     const { requestBody, parameters = [], security } = operationOf(call);
-    const takesBody = /^(post|patch)/.test(call) && !/(pause|resume)$/.test(call);
+    const takesBody = /^(post|patch)/.test(call) && !/(pause|resume|replay)$/.test(call);
     expect(requestBody?.required, call).toBe(takesBody ? true : undefined);
     const inPath = parameters.filter(({ in: where }) => where === 'path');
     expect(inPath.map(({ name }) => `{${name}}`).join(), call).toBe(

@@ -34,6 +34,7 @@ export function appOn(engine: TestEngine, changes: Partial<AppDeps> = {}): OpenA
   return createApp({
     engine: engine.engine,
     payments: engine.inbox,
+    deadLetters: engine.deadLetters,
     ready: engine.ready,
     metrics: engine.metrics.read,
     adminToken: ADMIN_TOKEN,

@@ -6,6 +6,7 @@ import type { AppDeps } from '../deps.ts';
 import { isoTime, momentAnswer } from '../fields.ts';
 import { adminProductAnswer, adminProductJson } from '../product-answer.ts';
 import { refusals } from '../refusals.ts';
+import { adminDeadLetterRoutes } from './admin-dead-letters.ts';
 import { adminHistoryRoutes } from './admin-history.ts';
 import { adminProductRoutes } from './admin-products.ts';
 
@@ -71,6 +72,7 @@ export function adminRoutes(deps: AppDeps): OpenAPIHono {
   routes.use('/api/admin/*', requireAdmin(adminToken));
   routes.route('/', adminProductRoutes(deps));
   routes.route('/', adminHistoryRoutes(deps));
+  routes.route('/', adminDeadLetterRoutes(deps));
 
   routes.openapi(overview, async (c) => {
     const deadline = new Deadline(COMMIT_BUDGET_MS);
