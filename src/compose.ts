@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Config } from './config.ts';
-import { type Database, openDatabase } from './db/client.ts';
+import { type Database, openDatabase, query } from './db/client.ts';
+import { listReconciliations, type ReconciliationRow } from './db/reconciliations.ts';
 import type { DeadLetters } from './domain/dead-letters.ts';
 import { Deadline, within } from './domain/deadline.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
@@ -13,6 +14,9 @@ import { createReceiptSweeper } from './payments/sweeper.ts';
 import { readiness } from './readiness.ts';
 import { keepLanes } from './recovery/keeper.ts';
 import { Lanes } from './recovery/lanes.ts';
+import { createReconcile } from './recovery/reconcile/reconcile.ts';
+import type { Reconcile } from './recovery/reconcile/reconciliation.ts';
+import { startReconciler } from './recovery/reconcile/schedule.ts';
 import { startSweeper } from './recovery/sweeper.ts';
 import { hotClient, reach, subscriberClient } from './redis/client.ts';
 import { LaneLink } from './redis/link.ts';
@@ -30,13 +34,17 @@ import { startWriter } from './writer/worker.ts';
 
 const API_CONNECTIONS = 12;
 const WRITER_CONNECTIONS = 4;
-const REBUILD_CONNECTIONS = 2;
+const REBUILD_CONNECTIONS = 4;
 /** A rebuild reads whole tables. */
 const REBUILD_SILENCE_MS = 65_000;
 const LAST_DRAIN_LIMIT_MS = 5_000;
 const CLOSE_LIMIT_MS = 6_000;
+const RUNS_TOLD = 20;
+const RUNS_LIMIT_MS = 3_000;
 const KEEP_MS = 5_000;
 const OPEN_MS = 10_000;
+/** What several sweeps have not finished is a finding. */
+const SWEEPS = 6;
 
 export interface ComposeOptions {
   config: Config;
@@ -65,6 +73,9 @@ export interface Holdfast {
   lanes: Lanes;
   deadLetters: DeadLetters;
   metrics: Metrics;
+  reconcile: Reconcile;
+  /** The newest runs of the reconciliation. */
+  reconciliations: () => Promise<ReconciliationRow[]>;
   ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   /** Stops every part, the last one started first. */
   close: () => Promise<void>;
@@ -123,13 +134,13 @@ async function drainLast(drain: Drain, lanes: number, log: Logger): Promise<void
 
 async function startRoles(
   options: ComposeOptions,
-  parts: { engine: Engine; inbox: Inbox; database: Database; link: LaneLink; drain: Drain },
+  parts: Pick<Holdfast, 'engine' | 'inbox' | 'database' | 'link' | 'drain' | 'reconcile'>,
   subscriber: Redis,
   ring: Doorbell['ring'],
   closers: Closer[],
 ): Promise<void> {
   const { config, log, redisUrl, openMs = OPEN_MS, sweepEveryMs } = options;
-  const { engine, inbox, database, link, drain } = parts;
+  const { engine, inbox, database, link, drain, reconcile } = parts;
   const { lanes, roles } = config;
   if (roles.includes('writer')) {
     const writer = startWriter({ redisUrl, lanes, drain, log });
@@ -145,6 +156,10 @@ async function startRoles(
     const { sweep: sweepReceipts } = createReceiptSweeper(inbox, database, log, openMs);
     const sweeper = startSweeper({ engine, database, sweepReceipts, openMs, log });
     closers.push(sweeper.close);
+    const { reconcileEveryMs: everyMs } = config;
+    if (everyMs > 0) {
+      closers.push(startReconciler({ redisUrl, database, reconcile, everyMs, log }).close);
+    }
   }
 }
 
@@ -188,11 +203,20 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   const { ring } = doorbell;
   const engine = createEngine({ ...config, link, database, acks, lag, memory, ring });
   const inbox = createInbox(engine, database, log);
-  const parts = { engine, inbox, database, link, drain, lanes: kept, metrics };
+  const books = { link, database: rebuildDatabase, engine, inbox, ring, lanes, redisUrl };
+  const openMs = SWEEPS * (options.openMs ?? OPEN_MS);
+  const reconcile = metrics.counted(createReconcile({ ...books, openMs }, log));
+  const parts = { engine, inbox, database, link, drain, lanes: kept, metrics, reconcile };
   await startRoles(options, parts, subscriber, doorbell.ring, closers);
   return {
     ...parts,
     deadLetters: deadLettersOf(database, config.keepsHistory),
+    reconciliations: () =>
+      query(
+        new Deadline(RUNS_LIMIT_MS),
+        'reconciliations',
+        listReconciliations(database, RUNS_TOLD),
+      ),
     ready: () => readiness(link, database, lanes),
     close: () => closeAll(closers, log),
   };

@@ -28,6 +28,7 @@ const schema = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   ON_DRIFT: z.enum(['close', 'alarm']).default('close'),
   HISTORY: z.enum(['all', 'last']).default('all'),
+  RECONCILE_SECONDS: seconds(0, 86_400).default(300),
   ROLES: roles.default([...ROLES]),
   DATA_DIR: z.string().min(1).default('.holdfast'),
 });
@@ -46,6 +47,7 @@ const EXPECTED: Record<keyof typeof schema.shape, string> = {
   LOG_LEVEL: 'one of fatal, error, warn, info, debug, trace, silent',
   ON_DRIFT: 'close (the lane, until the books agree) or alarm (only)',
   HISTORY: 'all (transitions of a reservation) or last (its state only)',
+  RECONCILE_SECONDS: 'whole seconds from 1 to 86400, or 0 for never',
   ROLES: `a comma-separated list of ${ROLES.join(', ')}`,
   DATA_DIR: 'a folder',
 };
@@ -66,6 +68,8 @@ export interface Config {
   closesOnDrift: boolean;
   /** Whether every transition is kept, or the last state of each reservation only. */
   keepsHistory: boolean;
+  /** How often all books are compared; 0 for never. */
+  reconcileEveryMs: number;
   roles: readonly Role[];
   dataDir: string;
 }
@@ -109,6 +113,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     logLevel: env.LOG_LEVEL,
     closesOnDrift: env.ON_DRIFT === 'close',
     keepsHistory: env.HISTORY === 'all',
+    reconcileEveryMs: env.RECONCILE_SECONDS * 1000,
     roles: env.ROLES,
     dataDir: env.DATA_DIR,
   };

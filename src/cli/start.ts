@@ -46,11 +46,13 @@ async function makeSample({ engine }: Holdfast): Promise<void> {
 
 // Who watches a process without the role api asks it the same way as the others.
 function appOf(holdfast: Holdfast, config: Config, log: Logger) {
-  const { engine, inbox: payments, deadLetters, ready, metrics } = holdfast;
+  const { engine, inbox: payments, ready, metrics } = holdfast;
   const { adminToken, lanes, roles } = config;
   const health = { ready, metrics: metrics.read, log };
   if (!roles.includes('api')) return createHealthApp(health);
-  return createApp({ ...health, engine, payments, deadLetters, adminToken, lanes });
+  const { reconcile, reconciliations, deadLetters } = holdfast;
+  const books = { reconcile, reconciliations, deadLetters };
+  return createApp({ ...health, ...books, engine, payments, adminToken, lanes });
 }
 
 async function listenAs(app: ReturnType<typeof appOf>, config: Config): Promise<Listening> {

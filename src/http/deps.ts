@@ -1,8 +1,10 @@
+import type { ReconciliationRow } from '../db/reconciliations.ts';
 import type { DeadLetters } from '../domain/dead-letters.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Inbox } from '../payments/inbox.ts';
+import type { Reconcile } from '../recovery/reconcile/reconciliation.ts';
 
 /** What the HTTP surface stands on. */
 export interface AppDeps {
@@ -11,6 +13,9 @@ export interface AppDeps {
   deadLetters: DeadLetters;
   ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   metrics: Metrics['read'];
+  reconcile: Reconcile;
+  /** The newest runs of the reconciliation. */
+  reconciliations: () => Promise<ReconciliationRow[]>;
   /** Undefined hides everything under `/api/admin`. */
   adminToken: string | undefined;
   log: Logger;

@@ -57,6 +57,7 @@ export const PROBLEMS = {
     title: 'Not enough available units',
     fields: { available: z.int() },
   },
+  reconcile_busy: { status: 409, title: 'Another reconciliation is at work', fields: {} },
   still_refused: {
     status: 409,
     title: 'MySQL still does not take it',

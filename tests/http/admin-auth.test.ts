@@ -24,6 +24,8 @@ const CALLS = [
   ['GET', '/overview', undefined],
   ['GET', '/dead-letters', undefined],
   ['POST', '/dead-letters/0.1-1.0/replay', undefined],
+  ['POST', '/reconciliations', {}],
+  ['GET', '/reconciliations', undefined],
   ['GET', '/history/pay-1', undefined],
   ['GET', '/nothing', undefined],
 ] as const;

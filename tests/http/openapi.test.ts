@@ -83,6 +83,12 @@ const CONTRACT: [call: string, success: number, refusals: string][] = [
   ],
   ['post /api/admin/products/{id}/pause', 200, `${ADMIN}, 404 product_not_found`],
   ['post /api/admin/products/{id}/resume', 200, `${ADMIN}, 404 product_not_found`],
+  [
+    'post /api/admin/reconciliations',
+    200,
+    `${BODY}, ${ADMIN}, 404 product_not_found, 409 reconcile_busy`,
+  ],
+  ['get /api/admin/reconciliations', 200, `${ADMIN}, 404 not_found`],
   ['get /api/admin/overview', 200, `${ADMIN}, 404 not_found`],
   ['get /api/admin/history/{id}', 200, `${ADMIN}, 404 history_not_found`],
   ['get /api/admin/dead-letters', 200, `${ADMIN}, 404 not_found`],

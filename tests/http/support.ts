@@ -37,6 +37,8 @@ export function appOn(engine: TestEngine, changes: Partial<AppDeps> = {}): OpenA
     deadLetters: engine.deadLetters,
     ready: engine.ready,
     metrics: engine.metrics.read,
+    reconcile: engine.reconcile,
+    reconciliations: engine.reconciliations,
     adminToken: ADMIN_TOKEN,
     log: pino({ level: 'silent' }),
     lanes: engine.config.lanes,

@@ -87,8 +87,9 @@ test('without its servers every call is 503, and the process answers', async () 
   const order_id = orderId(await ordered(engine, product));
   await other.close();
   const { log, errors } = captureLog();
-  const { engine: cut, inbox: payments, ready } = other;
-  const app = clientOf(appOn(engine, { engine: cut, payments, ready, log }));
+  const { engine: cut, inbox: payments, ready, reconcile, reconciliations } = other;
+  const deps = { engine: cut, payments, ready, reconcile, reconciliations, log };
+  const app = clientOf(appOn(engine, deps));
   const calls = [
     app.get('/api/products'),
     app.get(`/api/products/${product.id}`),
@@ -104,6 +105,8 @@ test('without its servers every call is 503, and the process answers', async () 
     app.admin('POST', `/products/${product.id}/stock`, { delta: 1, key: unique('stock') }),
     app.admin('POST', `/products/${product.id}/pause`),
     app.admin('GET', '/overview'),
+    app.admin('POST', '/reconciliations', {}),
+    app.admin('GET', '/reconciliations'),
     app.get('/readyz'),
   ];
   for (const answer of await Promise.all(calls)) expectProblem(answer, 'unavailable');

@@ -65,7 +65,8 @@ export async function startEngine(options: EngineOptions = {}): Promise<TestEngi
     timezone: 'Z',
     supportBigNumbers: true,
   });
-  const config = { ...readConfig({}), ...options.config };
+  // Tests that want the books compared by themselves say so: others break books on purpose.
+  const config = { ...readConfig({}), reconcileEveryMs: 0, ...options.config };
   const log = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
   const start = (more: EngineOptions = {}) =>
     compose({

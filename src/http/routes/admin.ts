@@ -9,6 +9,7 @@ import { refusals } from '../refusals.ts';
 import { adminDeadLetterRoutes } from './admin-dead-letters.ts';
 import { adminHistoryRoutes } from './admin-history.ts';
 import { adminProductRoutes } from './admin-products.ts';
+import { adminReconciliationRoutes } from './admin-reconciliations.ts';
 
 const laneAnswer = z
   .object({
@@ -71,6 +72,7 @@ export function adminRoutes(deps: AppDeps): OpenAPIHono {
   const routes = new OpenAPIHono();
   routes.use('/api/admin/*', requireAdmin(adminToken));
   routes.route('/', adminProductRoutes(deps));
+  routes.route('/', adminReconciliationRoutes(deps));
   routes.route('/', adminHistoryRoutes(deps));
   routes.route('/', adminDeadLetterRoutes(deps));
 
