@@ -1,5 +1,6 @@
 import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
 import { NO_UNITS, plus } from '../domain/counters.ts';
+import { holdId, orderId } from '../domain/ids.ts';
 import type { UnitsByProduct } from '../domain/journal.ts';
 import type { Counters } from '../domain/product.ts';
 import type { DeadLetter } from './changes.ts';
@@ -23,6 +24,50 @@ export async function readQuarantined(
   return new Set(rows.map((row) => String(row.reservation)));
 }
 
+type Units = Map<number, Counters>;
+
+const add = (sums: Units, id: number, delta: Counters): void => {
+  sums.set(id, plus(sums.get(id) ?? NO_UNITS, delta));
+};
+
+// Reservations that rows say are held, or pending.
+async function liveOf(
+  connection: Pick<PoolConnection, 'query'>,
+  state: 'held' | 'pending',
+  reservations: readonly string[],
+): Promise<Set<string>> {
+  if (reservations.length === 0) return new Set();
+  const [table, nameOf] = state === 'held' ? ['holds', holdId] : (['orders', orderId] as const);
+  const [rows] = await connection.query<RowDataPacket[]>(
+    `SELECT id FROM ${table} WHERE state = ? AND id IN (?)`,
+    [state, reservations.map(nameOf)],
+  );
+  return new Set(rows.map((row) => String(row.id).slice(nameOf('').length)));
+}
+
+// A step takes units from where its row has them. Where the row is gone, nothing has them there.
+async function withoutLostRows(
+  connection: Pick<PoolConnection, 'query'>,
+  byReservation: ReadonlyMap<string, Units>,
+): Promise<void> {
+  for (const state of ['held', 'pending'] as const) {
+    const taking = [...byReservation].filter(
+      ([id, units]) => id !== '' && [...units.values()].some((delta) => delta[state] < 0),
+    );
+    const live = await liveOf(
+      connection,
+      state,
+      taking.map(([id]) => id),
+    );
+    for (const [reservation, units] of taking) {
+      if (live.has(reservation)) continue;
+      for (const [id, { [state]: taken }] of units) {
+        if (taken < 0) add(units, id, { ...NO_UNITS, [state]: -taken, available: taken });
+      }
+    }
+  }
+}
+
 /**
  * What the dead letters of a lane did to counters, by product: `stock` is the sum of the rows and of
  * this.
@@ -32,13 +77,20 @@ export async function sumDeadLetters(
   lane: number,
 ): Promise<Map<number, Counters>> {
   const [rows] = await connection.query<RowDataPacket[]>(
-    'SELECT units FROM dead_letters WHERE lane = ? AND replayed_at IS NULL',
+    'SELECT reservation, units FROM dead_letters WHERE lane = ? AND replayed_at IS NULL',
     [lane],
   );
-  const sums = new Map<number, Counters>();
-  for (const { units } of rows) {
+  const byReservation = new Map<string, Units>();
+  for (const { reservation, units } of rows) {
     const moved: UnitsByProduct = typeof units === 'string' ? JSON.parse(units) : units;
-    for (const [id, delta] of moved) sums.set(id, plus(sums.get(id) ?? NO_UNITS, delta));
+    const known: Units = byReservation.get(reservation) ?? new Map();
+    for (const [id, delta] of moved) add(known, id, delta);
+    byReservation.set(reservation, known);
+  }
+  await withoutLostRows(connection, byReservation);
+  const sums: Units = new Map();
+  for (const units of byReservation.values()) {
+    for (const [id, delta] of units) add(sums, id, delta);
   }
   return sums;
 }

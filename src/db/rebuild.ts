@@ -61,7 +61,8 @@ async function sumLive(connection: PoolConnection, lane: number): Promise<(id: n
   });
 }
 
-// The newest holds go first: they are the ones that should not have been granted.
+// The newest holds go first: they are the ones that should not have been granted. What waits as a
+// dead letter is more than its row says, an order perhaps.
 async function cancelHolds(
   connection: PoolConnection,
   lane: number,
@@ -72,7 +73,9 @@ async function cancelHolds(
   const candidates = await rowsOf(
     connection,
     'SELECT h.id, i.qty FROM holds h JOIN hold_items i ON i.hold_id = h.id' +
-      " WHERE h.lane = ? AND h.state = 'held' AND i.product_id = ? ORDER BY h.created_at DESC, h.id DESC",
+      " WHERE h.lane = ? AND h.state = 'held' AND i.product_id = ? AND NOT EXISTS (SELECT 1 FROM" +
+      " dead_letters d WHERE d.lane = h.lane AND d.reservation = SUBSTRING_INDEX(h.id, '_', -1)" +
+      ' AND d.replayed_at IS NULL) ORDER BY h.created_at DESC, h.id DESC',
     [lane, productId],
   );
   const findings: RebuildFinding[] = [];

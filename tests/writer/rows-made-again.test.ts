@@ -69,6 +69,44 @@ test('so are an order and its hold, at the prices of today', async () => {
   await expectBooksBalance(t);
 });
 
+test('a rebuild does not give back twice what a lost row has no more', async () => {
+  const { t, product } = await undrainedEngine(nothing);
+  const [released, paid] = [await held(t, product, { qty: 3 }), await held(t, product)];
+  await t.drain(0);
+  await t.sql('DELETE FROM holds');
+  await t.engine.release(released.id, seconds(2));
+  const ordering = t.engine.order(paid.id, '', seconds(1)).catch(() => undefined);
+  while ((await t.drain(0)) < 1 || (await t.sql('SELECT * FROM dead_letters')).length < 2);
+  await ordering;
+  expect(await t.lanes.rebuild(0, false)).toMatchObject({ findings: [] });
+  const counters = { total: 100, available: 99, held: 0, pending: 1 };
+  expect(await t.engine.readProduct(product.id, seconds(2))).toMatchObject(counters);
+  expect(await replayFirst(t)).toMatchObject({ isMissingInRedis: false });
+  expect(await replayFirst(t)).toMatchObject({ isMissingInRedis: true });
+  expect(await t.lanes.rebuild(0, false)).toMatchObject({ findings: [] });
+  await expectBooksBalance(t);
+});
+
+test('a rebuild cancels no hold that has gone on in a dead letter', async () => {
+  const { t, product } = await undrainedEngine(nothing);
+  const [other, { id }] = [await held(t, product), await held(t, product, { qty: 2 })];
+  await t.drain(0);
+  await t.sql("INSERT INTO orders (id, lane, state, version) VALUES (?, 9, 'expired', 9)", [
+    `order_${id}`,
+  ]);
+  const ordering = t.engine.order(id, '', seconds(1)).catch(() => undefined);
+  while ((await t.drain(0)) === 0);
+  await ordering;
+  await t.sql('UPDATE stock SET total = 2');
+  const { findings } = await t.lanes.rebuild(0, false);
+  expect(findings.filter(({ kind }) => kind === 'hold_beyond_total')).toEqual([
+    { kind: 'hold_beyond_total', holdId: `hold_${other.id}` },
+  ]);
+  await t.sql('DELETE FROM orders');
+  expect(await replayFirst(t)).toMatchObject({ status: 'replayed', isMissingInRedis: true });
+  expect(await t.sql('SELECT state FROM orders')).toEqual([{ state: 'pending' }]);
+});
+
 test('a row that went another way is not overwritten', async () => {
   const { t, product } = await undrainedEngine(nothing);
   const { id } = await held(t, product);
