@@ -165,3 +165,26 @@ test('a live reservation that a rebuild has left out is told to be missing in Re
   await t.lanes.rebuild(0, false);
   await expectBooksBalance(t);
 });
+
+test('more dead letters than may be open close the lane; it opens once enough are replayed', async () => {
+  const { t, product } = await undrainedEngine(nothing);
+  const { id } = await held(t, product);
+  await block(t, id);
+  const rules = JSON.stringify({ kind: 'rules', event: { productId: product.id, version: 1 } });
+  const letters = Array.from({ length: 1_000 }, (_, at) => [0, 0, at, 0, 'rules', '', rules, '[]']);
+  await t.mysql.query(
+    'INSERT INTO dead_letters (lane, epoch, sequence, ordinal, kind, reservation, payload, units,' +
+      ' error, at) VALUES ?',
+    [letters.map((letter) => [...letter, 'why', '2026-01-01'])],
+  );
+  await t.sql('UPDATE lanes SET dead_letters = 1000');
+  const state = () => t.redis.hget(laneKey(0), 'state');
+  expect(await state()).toBe('open');
+  await t.drain(0);
+  expect(await state()).toBe('closed');
+  await expect(held(t, product)).rejects.toThrow();
+  expect(await replayFirst(t)).toMatchObject({ status: 'replayed' });
+  expect(await countOf(t)).toBe(1_000);
+  await eventually(async () => expect(await state()).toBe('open'));
+  await held(t, product);
+});
