@@ -37,7 +37,7 @@ export async function update(connection: PoolConnection, table: string, sql: str
 
 // What a single row can be refused for. Anything else, a full disk or a missing table, is no fault
 // of the transition, and is tried again until it passes.
-// Source: MySQL 8.4 server error reference; MariaDB uses the same numbers.
+// Source: MySQL 8.4 server error reference; MariaDB uses the same numbers but for one.
 const POISON = new Set([
   'ER_DUP_ENTRY',
   'ER_DATA_TOO_LONG',
@@ -48,6 +48,8 @@ const POISON = new Set([
   'ER_INVALID_CHARACTER_STRING',
   'ER_CHECK_CONSTRAINT_VIOLATED',
   'ER_CONSTRAINT_FAILED',
+  // 4025 is a failed CHECK of MariaDB; the driver has MySQL's name for it, which no row can cause.
+  'ER_INNODB_AUTOEXTEND_SIZE_OUT_OF_RANGE',
   'ER_SIGNAL_EXCEPTION',
   'WARN_DATA_TRUNCATED',
 ]);
