@@ -3,7 +3,7 @@ import { bothLost } from './both.ts';
 import { clockJump } from './clock.ts';
 import { dueAtOnce } from './due-at-once.ts';
 import { commitReplyLost, mysqlDown, mysqlEmpty, mysqlOlderCopy, mysqlSigkill } from './mysql.ts';
-import { poisonEntry } from './poison.ts';
+import { poisonEntry, poisonRebuilt } from './poison.ts';
 import { apiSigkill, apiSigstop, sigterm } from './processes.ts';
 import { raceOnOneHold } from './race.ts';
 import { rebuilderPaused } from './rebuilder.ts';
@@ -27,6 +27,6 @@ export const ROWS: readonly Row[] = [
   ...[flushall, oldSnapshotRestored, oldSnapshotOvertaken, rebuilderPaused],
   ...[scriptFlush, notificationsOff, doorbellLost, maxmemory],
   ...[commitReplyLost, mysqlSigkill, mysqlDown, mysqlOlderCopy, mysqlEmpty, bothLost],
-  ...[poisonEntry, lockStorm, driftPlanted],
+  ...[poisonEntry, poisonRebuilt, lockStorm, driftPlanted],
   ...[clockJump, raceOnOneHold, dueAtOnce],
 ];

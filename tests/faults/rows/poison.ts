@@ -3,7 +3,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { oks } from '../checker/stories.ts';
 import type { History } from '../history.ts';
 import { ALL_ROLES } from '../world.ts';
-import { NOTHING_LOST, type Row, type Stage } from './row.ts';
+import { HOLDS_LOST, NOTHING_LOST, REDIS_LOSES, type Row, type Stage } from './row.ts';
 
 /** What the writer inserts and MySQL refuses. API processes insert receipts and adjustments, too. */
 const REFUSED = [
@@ -128,10 +128,9 @@ async function replay({ world, broken, note }: Stage, connection: Connection): P
   }
 }
 
-async function strike(stage: Stage, connection: Connection): Promise<void> {
+/** MySQL refuses rows for some seconds; afterwards the lane goes on, and its letters wait. */
+async function poison(stage: Stage, connection: Connection): Promise<void> {
   const { world, sale, isShort, broken, recovered } = stage;
-  const laneIs = () => world.control.hmget('hf:{0}:lane', 'state', 'epoch');
-  const before = await laneIs();
   await whileRefusing(connection, async () => {
     const enough = untilLetters(connection, isShort ? LETTERS_SHORT : LETTERS);
     await Promise.all([enough, pause(isShort ? REFUSES_SHORT_MS : REFUSES_MS)]);
@@ -139,17 +138,14 @@ async function strike(stage: Stage, connection: Connection): Promise<void> {
     await world.holdfast(...REPLAY);
     if ((await openLetters(connection)) === 0) broken('nothing waits while nothing is taken');
   });
-  // The lane goes on with its letters.
   await recovered();
   await sale.more(0.1);
   await checkNothingFalse(stage, connection);
   await checkAlarms(stage, connection);
   await tellOrders(stage, connection);
-  await replay(stage, connection);
-  const after = await laneIs();
-  if (after.join() !== before.join()) broken(`the lane was ${before} and is ${after}`);
-  await recovered();
 }
+
+const world = { processes: [ALL_ROLES, ALL_ROLES] };
 
 export const poisonEntry: Row = {
   name: 'poison-entry',
@@ -158,8 +154,43 @@ export const poisonEntry: Row = {
     'dead letters with an alarm, and the lane goes on; what waits is answered 503 and never' +
     ' acknowledged; a replay under load puts everything in its place',
   rules: NOTHING_LOST,
-  world: { processes: [ALL_ROLES, ALL_ROLES] },
+  world,
   crowd: true,
   composable: true,
-  strike: (stage) => stage.world.mysql.connected((connection) => strike(stage, connection)),
+  strike: (stage) =>
+    stage.world.mysql.connected(async (connection) => {
+      const { world, broken, recovered } = stage;
+      const laneIs = () => world.control.hmget('hf:{0}:lane', 'state', 'epoch');
+      const before = await laneIs();
+      await poison(stage, connection);
+      await replay(stage, connection);
+      const after = await laneIs();
+      if (after.join() !== before.join()) broken(`the lane was ${before} and is ${after}`);
+      await recovered();
+    }),
+};
+
+export const poisonRebuilt: Row = {
+  name: 'poison-rebuilt',
+  what: 'the same, and FLUSHALL while the dead letters wait; then a replay, and reconcile --fix',
+  expected:
+    'the rebuild counts what waits as taken; what a replay finds alive is given back to Redis, or' +
+    ' ends there',
+  declared: HOLDS_LOST,
+  rules: REDIS_LOSES,
+  world,
+  crowd: true,
+  composable: true,
+  strike: (stage) =>
+    stage.world.mysql.connected(async (connection) => {
+      const { world, broken, recovered, sale } = stage;
+      await poison(stage, connection);
+      await world.control.flushall();
+      await recovered();
+      await sale.more(0.1);
+      await replay(stage, connection);
+      const { exitCode, text } = await world.holdfast('reconcile', '--fix');
+      if (exitCode !== 0) broken(`reconcile --fix: code ${exitCode}, ${text}`);
+      await recovered();
+    }),
 };
