@@ -10,6 +10,7 @@ import { outboxCommand } from './cli/outbox.ts';
 import { say } from './cli/output.ts';
 import { productCommand } from './cli/product.ts';
 import { rebuildCommand } from './cli/rebuild.ts';
+import { reconcileCommand } from './cli/reconcile.ts';
 import { serveCommand } from './cli/serve.ts';
 import { showCommand } from './cli/show.ts';
 import { UsageError } from './cli/usage.ts';
@@ -51,6 +52,7 @@ const commands = [
   showCommand,
   outboxCommand,
   doctorCommand,
+  reconcileCommand,
   rebuildCommand,
   deadLettersCommand,
 ];

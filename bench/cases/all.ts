@@ -5,6 +5,7 @@ import { history } from './history.ts';
 import { holds } from './holds.ts';
 import { reads } from './reads.ts';
 import { rebuild } from './rebuild.ts';
+import { reconcile } from './reconcile.ts';
 import { redisMemory } from './redis-memory.ts';
 import { soldOut } from './sold-out.ts';
 
@@ -17,5 +18,6 @@ export const CASES: readonly Case[] = [
   redisMemory,
   rebuild,
   history,
+  reconcile,
   apiMemory,
 ];
