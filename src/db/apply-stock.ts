@@ -1,5 +1,5 @@
 import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
-import { NO_UNITS, plus } from '../domain/counters.ts';
+import { minus, NO_UNITS, plus, sameCounters } from '../domain/counters.ts';
 import type { Counters } from '../domain/product.ts';
 import type { FoldedChanges, RowChanges } from './changes.ts';
 import { type Audit, auditStock, writeMarks } from './drifts.ts';
@@ -39,10 +39,14 @@ export async function applyStock(
   audit: Audit,
 ): Promise<void> {
   const before = await lockStock(connection, changes);
+  // What no transition tells of was done by the one that could not be read.
+  const unreadable = changes.deadLetters.find(({ transition }) => transition.kind === 'unreadable');
   const rows = sorted(changes.stock).map(([productId, change]) => {
     const known = before.get(productId) ?? NO_UNITS;
     const after = change.delta ? plus(known, change.delta) : change.redisAfter;
     if (change.delta) auditStock(audit, productId, change, known, after);
+    const untold = minus(minus(after, known), change.told);
+    if (!sameCounters(untold, NO_UNITS)) unreadable?.units.push([productId, untold]);
     const { total, available, held, pending, sold } = after;
     const { epoch, sequence } = change;
     return [productId, changes.lane, total, available, held, pending, sold, epoch, sequence];

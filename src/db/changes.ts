@@ -34,8 +34,10 @@ export interface Position {
 
 /** What a run of entries did to the stock of a product, and what Redis had meanwhile. */
 export interface StockChange extends Position {
-  /** Sum of the transitions; null where one could not be read, and Redis is believed. */
+  /** What it came to; null where a transition could not be read, and Redis is believed. */
   delta: Counters | null;
+  /** What the transitions that could be read say. */
+  told: Counters;
   redisBefore: Counters;
   redisAfter: Counters;
   first: Position;

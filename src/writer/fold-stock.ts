@@ -59,7 +59,7 @@ function next(
   const isKnown = entry.unreadable.length === 0;
   const before = known?.redisAfter ?? (isKnown ? minus(minus(after, told), corrected) : undefined);
   if (!before) {
-    const unseen = { delta: null, broke: undefined };
+    const unseen = { delta: null, told, broke: undefined };
     return { ...position, ...unseen, redisBefore: after, redisAfter: after, first: position };
   }
   const delta = isKnown ? told : minus(minus(after, before), corrected);
@@ -70,6 +70,7 @@ function next(
   return {
     ...position,
     delta: known?.delta === null ? null : plus(known?.delta ?? NO_UNITS, delta),
+    told: plus(known?.told ?? NO_UNITS, told),
     redisBefore: known?.redisBefore ?? before,
     redisAfter: after,
     first: known?.first ?? position,

@@ -106,6 +106,9 @@ test('an entry that cannot be read waits, and the lane goes on with the counters
     { kind: 'unreadable', reservation: id },
   ]);
   expect(await t.redis.hget(laneKey(0), 'state')).toBe('open');
+  // The units that it must have taken stay taken.
+  expect(await t.lanes.rebuild(0, false)).toMatchObject({ findings: [] });
+  expect(await stockOf(t)).toMatchObject({ available: 96, held: 4 });
 });
 
 test('what no row is to blame for is no dead letter: it is tried again', async () => {

@@ -100,7 +100,7 @@ test('a whole life in one batch is one row of each kind, in its last state', () 
   expect(changes.holdsChanged.size + changes.ordersChanged.size).toBe(0);
   const after = { total: 10, available: 8, held: 0, pending: 0, sold: 2 };
   expect(changes.stock.get(PRODUCT)).toEqual({
-    ...{ redisBefore: NONE, redisAfter: after, delta: after, epoch: 1, sequence: 3 },
+    ...{ redisBefore: NONE, redisAfter: after, delta: after, told: after, epoch: 1, sequence: 3 },
     ...{ first: { epoch: 1, sequence: 0 }, broke: undefined },
   });
 });
