@@ -56,13 +56,15 @@ function subjectOf({ lane, productId, id }: Finding): string {
 function printFinding(finding: Finding, fixes: boolean): void {
   const { kind, expected, found, repair, outcome } = finding;
   const colour = outcome === 'repaired' ? 'green' : 'red';
-  const title = styleText(colour, `${subjectOf(finding)}: ${WHAT[kind]}`, {
-    stream: process.stdout,
-  });
-  const act = fixes ? `${OUTCOME[outcome]}: ${repair}` : `--fix would: ${repair}`;
-  process.stdout.write(
-    `\n${title} [${kind}]\n  expected  ${valueText(expected)}\n  found     ${valueText(found)}\n  ${act}\n`,
-  );
+  const title = styleText(colour, kind, { stream: process.stdout });
+  const lines = [
+    `${title}  ${subjectOf(finding)}`,
+    `  ${WHAT[kind]}`,
+    `  expected  ${valueText(expected)}`,
+    `  found     ${valueText(found)}`,
+    `  ${fixes ? OUTCOME[outcome] : '--fix would'}: ${repair}`,
+  ];
+  process.stdout.write(`\n${lines.join('\n')}\n`);
 }
 
 function print(run: Reconciliation): void {
@@ -87,7 +89,7 @@ function print(run: Reconciliation): void {
     [...kinds].map(([kind, { count, units, repaired }]) => [kind, count, units, repaired]),
   );
   const verdict = run.repaired === run.found ? 'all repaired' : `${run.repaired} repaired`;
-  process.stdout.write(`\n${run.found} findings, ${verdict}: ${books} (${run.id})\n`);
+  process.stdout.write(`\n${run.found} findings, ${verdict}: ${books}\n${run.id}\n`);
 }
 
 /** One line on a terminal, written over and over; nothing elsewhere. */
@@ -111,6 +113,8 @@ async function reconcile({ product, fix = false, json }: Options): Promise<void>
     const request = { productId: product ?? null, fixes: fix, isPaced: false } as const;
     return holdfast.reconcile({ ...request, cause: 'command', onProgress: progress.tell });
   }).finally(progress.clear);
+  if (product !== undefined && run.products === 0)
+    throw new Error(`there is no product ${product}`);
   if (json) printJson(reconciliationJson(run));
   else print(run);
   if (run.found > run.repaired) process.exitCode = 1;

@@ -63,3 +63,17 @@ export async function readFindings({ orm }: Database, id: string): Promise<Findi
     .where(eq(reconciliations.id, id));
   return row?.findings ?? [];
 }
+
+const MARKS_KEPT_DAYS = 1;
+const CLEAN_RUNS_KEPT_DAYS = 30;
+const AT_ONCE = 1_000;
+
+/** Forgets old marks, and old scheduled runs that found nothing. */
+export async function pruneReconciliations({ pool }: Database): Promise<void> {
+  const before = (days: number) => new Date(Date.now() - days * 86_400_000);
+  await pool.query('DELETE FROM marks WHERE at < ? LIMIT ?', [before(MARKS_KEPT_DAYS), AT_ONCE]);
+  await pool.query(
+    "DELETE FROM reconciliations WHERE started_at < ? AND cause = 'schedule' AND found = 0 LIMIT ?",
+    [before(CLEAN_RUNS_KEPT_DAYS), AT_ONCE],
+  );
+}

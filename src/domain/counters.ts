@@ -2,6 +2,11 @@ import { COUNTER_NAMES, type Counters } from './product.ts';
 
 export const NO_UNITS: Counters = { total: 0, available: 0, held: 0, pending: 0, sold: 0 };
 
+/** The counters in their usual order: MySQL stores JSON in one of its own. */
+export const inOrder = ({ total, available, held, pending, sold }: Counters): Counters => {
+  return { total, available, held, pending, sold };
+};
+
 const combine = (a: Counters, b: Counters, sign: 1 | -1): Counters => ({
   total: a.total + sign * b.total,
   available: a.available + sign * b.available,

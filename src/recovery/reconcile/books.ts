@@ -97,7 +97,7 @@ export class Books {
   /** Tells how far it is, and rests where the sale is to have most of the servers' time. */
   async step(step: string, done: number, total: number): Promise<void> {
     const { onProgress, isPaced, signal } = this.request;
-    if (signal?.aborted) throw new Unavailable('the reconciliation was stopped');
+    this.#checkStopped();
     onProgress?.({ step, done, total });
     if (!isPaced) return;
     const workedMs = performance.now() - this.#workedSince;
@@ -105,6 +105,10 @@ export class Books {
       () => {},
     );
     this.#workedSince = performance.now();
+  }
+
+  #checkStopped(): void {
+    if (this.request.signal?.aborted) throw new Unavailable('the reconciliation was stopped');
   }
 
   /** What Redis answers. Throws `Unavailable` when it does not. */
@@ -140,6 +144,7 @@ export class Books {
           `MySQL has not reached ${position} of lane ${lane}: is a writer at work?`,
         );
       }
+      this.#checkStopped();
       ring(lane);
       await pause(LOOK_EVERY_MS);
     }

@@ -4,7 +4,7 @@ import { query } from '../../db/client.ts';
 import { readProductRow } from '../../db/products.ts';
 import { stock } from '../../db/schema.ts';
 import { type MarkDifference, marks } from '../../db/schema-books.ts';
-import { driftOf, minus, NO_UNITS } from '../../domain/counters.ts';
+import { driftOf, inOrder, minus, NO_UNITS } from '../../domain/counters.ts';
 import { Deadline } from '../../domain/deadline.ts';
 import type { Counters } from '../../domain/product.ts';
 import { Unavailable } from '../../domain/unavailable.ts';
@@ -21,7 +21,9 @@ const LOOK_EVERY_MS = 20;
 async function readMark(books: Books, id: string): Promise<MarkDifference[] | undefined> {
   const reading = books.parts.database.orm.select().from(marks).where(eq(marks.id, id));
   const [row] = await query(new Deadline(QUERY_LIMIT_MS), 'mark', reading);
-  return row?.differences;
+  return row?.differences.map(({ productId, expected, found }) => {
+    return { productId, expected: inOrder(expected), found: found && inOrder(found) };
+  });
 }
 
 /** Differences at the mark's own position, once the writer has come to it. */

@@ -1,6 +1,6 @@
 import type { PoolConnection } from 'mysql2/promise';
 import { query } from '../../db/client.ts';
-import { insertReconciliation } from '../../db/reconciliations.ts';
+import { insertReconciliation, pruneReconciliations } from '../../db/reconciliations.ts';
 import { underLock } from '../../db/watermarks.ts';
 import { Deadline } from '../../domain/deadline.ts';
 import { newReservationId } from '../../domain/ids.ts';
@@ -74,6 +74,8 @@ async function run(
   const row = { id, cause, productId, fixes, startedAt, finishedAt: new Date(), ...counts };
   const writing = insertReconciliation(parts.database, row);
   await query(new Deadline(WRITE_LIMIT_MS), 'reconciliation', writing);
+  const pruning = pruneReconciliations(parts.database);
+  await query(new Deadline(WRITE_LIMIT_MS), 'old reconciliations', pruning);
   const tookMs = Math.round(performance.now() - began);
   return { id, cause, productId, fixes, startedAt, tookMs, products, reservations, ...counts };
 }

@@ -53,7 +53,7 @@ async function reconcileReceipts(books: Books): Promise<void> {
       expected: `${orderId} paid`,
       found: state ?? null,
       units: 0,
-      repair: `find out who changed ${orderId}: its payment was taken ("holdfast show ${orderId}")`,
+      repair: `find out who changed it: "holdfast show ${orderId}"`,
     });
   }
 }
