@@ -19,7 +19,7 @@ const REACHED_LIMIT_MS = 15_000;
 const LOOK_EVERY_MS = 20;
 const MYSQL_LIMIT_MS = 2_000;
 /** A paced run rests this many times as long as it works. */
-const REST_FACTOR = 9;
+const REST_FACTOR = 4;
 const REST_MAX_MS = 1_000;
 
 /** What a reconciliation works with. */

@@ -55,18 +55,23 @@ class LivePass {
 
   async #readRows(list: typeof listPendingOrders, step: string): Promise<void> {
     const { database } = this.#books.parts;
-    let after = '';
-    for (let count = 0; ; ) {
-      const reading = list(database, this.#lane, after, PAGE);
-      const rows = await query(new Deadline(MYSQL_LIMIT_MS), step, reading);
+    const read = (after: string) => {
+      const page = list(database, this.#lane, after, PAGE);
+      const rows = query(new Deadline(MYSQL_LIMIT_MS), step, page);
+      rows.catch(() => {}); // Nobody waits for it any more where a comparison has failed.
+      return rows;
+    };
+    let count = 0;
+    for (let page: Promise<LiveRow[]> | undefined = read(''); page; ) {
+      const rows: LiveRow[] = await page;
+      const last = rows.at(-1);
+      // The next one is read while this one is compared.
+      page = last && rows.length === PAGE ? read(last.id) : undefined;
       const concerned = rows.filter(({ record }) => this.#books.concerns(record.items));
       if (concerned.length > 0) await this.#compare(concerned);
       count += rows.length;
       this.#books.reservations += concerned.length;
       await this.#books.step(step, count, count);
-      const last = rows.at(-1);
-      if (!last || rows.length < PAGE) return;
-      after = last.id;
     }
   }
 
