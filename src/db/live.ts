@@ -1,11 +1,11 @@
-import { and, asc, eq, gt, inArray, isNotNull, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNotNull, or, sql } from 'drizzle-orm';
 import type { RowDataPacket } from 'mysql2/promise';
 import { holdId, orderId, type ReservationId } from '../domain/ids.ts';
 import type { Counters } from '../domain/product.ts';
 import type { Item, ReservationRecord } from '../domain/reservation.ts';
 import type { Database } from './client.ts';
-import { type ProductRow, toProductRow } from './products.ts';
-import { holdItems, holds, orders, products, stock, stockAdjustments } from './schema.ts';
+import { IS_WAITING, type ProductRow, toProductRow } from './products.ts';
+import { holds, orders, products, stock, stockAdjustments } from './schema.ts';
 
 // What a lane's rows say is alive, page by page: what a rebuild loads. Pages go by primary key, so
 // that all of them together read a table once.
@@ -27,36 +27,40 @@ export interface FirstEffects {
 
 type Page<T> = (database: Database, lane: number, after: string, limit: number) => Promise<T[]>;
 
-async function itemsOf(
-  { orm }: Database,
-  rows: readonly { id: string }[],
-): Promise<Map<string, Item[]>> {
-  const items = new Map<string, Item[]>();
-  const holdIds = rows.map(({ id }) => id);
-  if (holdIds.length === 0) return items;
-  const found = await orm
-    .select()
-    .from(holdItems)
-    .where(inArray(holdItems.holdId, holdIds))
-    .orderBy(asc(holdItems.holdId), asc(holdItems.productId));
-  for (const { holdId: id, productId, qty } of found) {
-    const known = items.get(id);
-    if (known) known.push({ productId, qty });
-    else items.set(id, [{ productId, qty }]);
-  }
-  return items;
-}
-
 const ms = (time: Date | null): number => time?.getTime() ?? 0;
 
-type HoldRow = typeof holds.$inferSelect;
+// A reservation and its items in one round trip, by mysql2 itself: a million of them are read at a
+// time, and the query builder would take longer than MySQL. Items follow each other.
+async function readLive(
+  { pool }: Database,
+  sql: string,
+  values: unknown[],
+): Promise<{ row: RowDataPacket; items: Item[] }[]> {
+  const [rows] = await pool.query<RowDataPacket[]>(sql, values);
+  const live: { row: RowDataPacket; items: Item[] }[] = [];
+  for (const row of rows) {
+    let last = live.at(-1);
+    if (last?.row.id !== row.id) {
+      last = { row, items: [] };
+      live.push(last);
+    }
+    // A left join: rows of items can be lost, too.
+    if (row.product_id !== null) {
+      last?.items.push({ productId: Number(row.product_id), qty: Number(row.qty) });
+    }
+  }
+  return live;
+}
 
-const holdEffect = (hold: HoldRow): FirstEffects['hold'] => ({
-  key: hold.idempotencyKey,
-  fingerprint: hold.fingerprint,
-  atMs: ms(hold.createdAt),
-  deadlineMs: ms(hold.expiresAt),
-});
+const LIVE_HOLDS = `SELECT h.*, i.product_id, i.qty FROM (SELECT id, version, buyer, counted,
+    amount_minor, currency, idempotency_key, fingerprint, created_at, expires_at FROM holds
+    WHERE lane = ? AND state = 'held' AND id > ? ORDER BY id LIMIT ?) h
+  LEFT JOIN hold_items i ON i.hold_id = h.id ORDER BY h.id, i.product_id`;
+
+const PENDING_ORDERS = `SELECT o.*, i.product_id, i.qty FROM (SELECT id, hold_id, version, buyer,
+    counted, amount_minor, currency, reference, pay_by FROM orders
+    WHERE lane = ? AND state = 'pending' AND id > ? ORDER BY id LIMIT ?) o
+  LEFT JOIN hold_items i ON i.hold_id = o.hold_id ORDER BY o.id, i.product_id`;
 
 /** Holds that nobody has ended, by id; `after` is the id of the last one of the page before. */
 export const listLiveHolds: Page<LiveRow & { first: FirstEffects }> = async (
@@ -65,65 +69,54 @@ export const listLiveHolds: Page<LiveRow & { first: FirstEffects }> = async (
   after,
   limit,
 ) => {
-  const rows = await database.orm
-    .select()
-    .from(holds)
-    .where(and(eq(holds.lane, lane), eq(holds.state, 'held'), gt(holds.id, holdId(after))))
-    .orderBy(asc(holds.id))
-    .limit(limit);
-  const items = await itemsOf(database, rows);
-  return rows.map((hold) => {
-    const id = hold.id.slice(holdId('').length);
-    const { version, amountMinor, currency, buyer, counted } = hold;
+  const live = await readLive(database, LIVE_HOLDS, [lane, holdId(after), limit]);
+  return live.map(({ row, items }) => {
+    const id = String(row.id).slice(holdId('').length);
+    const [amountMinor, deadlineMs] = [Number(row.amount_minor), ms(row.expires_at)];
+    const { version, currency, buyer } = row;
+    const hold = {
+      key: row.idempotency_key,
+      fingerprint: row.fingerprint,
+      atMs: ms(row.created_at),
+      deadlineMs,
+    };
     return {
       id,
       record: {
         state: 'held',
         version,
-        items: items.get(hold.id) ?? [],
+        items,
         amountMinor,
         currency,
         buyer,
-        counted,
-        deadlineMs: ms(hold.expiresAt),
+        counted: Boolean(row.counted),
+        deadlineMs,
         ordered: false,
         reference: '',
       },
-      first: { id, hold: holdEffect(hold), order: { key: '', atMs: 0 }, amountMinor, currency },
+      first: { id, hold, order: { key: '', atMs: 0 }, amountMinor, currency },
     };
   });
 };
 
 /** Orders that await their payment, by id. */
 export const listPendingOrders: Page<LiveRow> = async (database, lane, after, limit) => {
-  const rows = await database.orm
-    .select()
-    .from(orders)
-    .where(and(eq(orders.lane, lane), eq(orders.state, 'pending'), gt(orders.id, orderId(after))))
-    .orderBy(asc(orders.id))
-    .limit(limit);
-  const items = await itemsOf(
-    database,
-    rows.map((order) => ({ id: order.holdId })),
-  );
-  return rows.map((order) => {
-    const { state, version, amountMinor, currency, buyer, counted } = order;
-    return {
-      id: order.id.slice(orderId('').length),
-      record: {
-        state,
-        version,
-        items: items.get(order.holdId) ?? [],
-        amountMinor,
-        currency,
-        buyer,
-        counted,
-        deadlineMs: ms(order.payBy),
-        ordered: true,
-        reference: order.reference ?? '',
-      },
-    };
-  });
+  const live = await readLive(database, PENDING_ORDERS, [lane, orderId(after), limit]);
+  return live.map(({ row, items }) => ({
+    id: String(row.id).slice(orderId('').length),
+    record: {
+      state: 'pending',
+      version: row.version,
+      items,
+      amountMinor: Number(row.amount_minor),
+      currency: row.currency,
+      buyer: row.buyer,
+      counted: Boolean(row.counted),
+      deadlineMs: ms(row.pay_by),
+      ordered: true,
+      reference: row.reference ?? '',
+    },
+  }));
 };
 
 /** First effects of the orders made since a moment, whatever became of them, by id. */
@@ -139,7 +132,12 @@ export const listOrdersSince =
       .limit(limit);
     return rows.map(({ order, hold }) => ({
       id: order.id.slice(orderId('').length),
-      hold: holdEffect(hold),
+      hold: {
+        key: hold.idempotencyKey,
+        fingerprint: hold.fingerprint,
+        atMs: ms(hold.createdAt),
+        deadlineMs: ms(hold.expiresAt),
+      },
       order: { key: order.idempotencyKey, atMs: ms(order.createdAt) },
       amountMinor: order.amountMinor,
       currency: order.currency,
@@ -210,7 +208,7 @@ export const listAdjustmentsSince =
       .where(
         and(
           eq(stock.lane, lane),
-          isNotNull(stockAdjustments.epoch),
+          or(isNotNull(stockAdjustments.epoch), IS_WAITING),
           gt(stockAdjustments.createdAt, since),
           sql`(${stockAdjustments.productId}, ${stockAdjustments.key}) > (${Number(productId)}, ${key})`,
         ),

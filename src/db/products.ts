@@ -1,4 +1,4 @@
-import { and, asc, eq, gte, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gte, isNull, lt, not, or, sql } from 'drizzle-orm';
 import type { ResultSetHeader } from 'mysql2/promise';
 import type { NewProduct, RulesPatch } from '../domain/outcomes.ts';
 import type { ProductRules } from '../domain/product.ts';
@@ -135,6 +135,14 @@ export interface Adjustment {
   isApplied: boolean;
 }
 
+/**
+ * Whether the journal has an adjustment whose row MySQL did not take: it waits as a dead letter, and
+ * was made all the same.
+ */
+export const IS_WAITING = sql<number>`EXISTS (SELECT 1 FROM dead_letters d WHERE d.kind = 'stock'
+  AND d.replayed_at IS NULL AND JSON_VALUE(d.payload, '$.event.key') = ${stockAdjustments.key}
+  AND JSON_VALUE(d.payload, '$.event.productId') = ${stockAdjustments.productId})`;
+
 export async function insertAdjustment(
   { orm }: Database,
   productId: number,
@@ -158,12 +166,12 @@ export async function readAdjustment(
   { orm }: Database,
   productId: number,
   key: string,
-): Promise<Adjustment | undefined> {
+): Promise<(Adjustment & { isWaiting: boolean }) | undefined> {
   const [row] = await orm
-    .select()
+    .select({ adjustment: stockAdjustments, isWaiting: IS_WAITING })
     .from(stockAdjustments)
     .where(and(eq(stockAdjustments.productId, productId), eq(stockAdjustments.key, key)));
-  return row && toAdjustment(row);
+  return row && { ...toAdjustment(row.adjustment), isWaiting: Boolean(row.isWaiting) };
 }
 
 /** Forgets a refused adjustment, so that the same key may be tried again. */
@@ -183,7 +191,7 @@ export async function deleteOpenAdjustment(
     );
 }
 
-/** Adjustments that were asked for before a moment and are not in the journal yet. */
+/** Adjustments that were asked for before a moment, and that the journal does not have. */
 export async function listOpenAdjustments(
   { orm }: Database,
   before: Date,
@@ -192,7 +200,9 @@ export async function listOpenAdjustments(
   const rows = await orm
     .select()
     .from(stockAdjustments)
-    .where(and(isNull(stockAdjustments.epoch), lt(stockAdjustments.createdAt, before)))
+    .where(
+      and(isNull(stockAdjustments.epoch), lt(stockAdjustments.createdAt, before), not(IS_WAITING)),
+    )
     .orderBy(asc(stockAdjustments.createdAt))
     .limit(limit);
   return rows.map(toAdjustment);

@@ -1,4 +1,4 @@
-import { count, eq, isNull } from 'drizzle-orm';
+import { count, eq, isNull, sql } from 'drizzle-orm';
 import { holdId, orderId, type ReservationId } from '../domain/ids.ts';
 import type { Order } from '../domain/outcomes.ts';
 import type { Item, ReservationRecord } from '../domain/reservation.ts';
@@ -11,9 +11,15 @@ export interface ReservationFacts {
   sequence: number;
   /** Undefined when there is no such row. */
   record: ReservationRecord | undefined;
+  /** Whether the rows are behind: what happened since waits as a dead letter. */
+  isBehind: boolean;
   /** Until when the hold was held, whatever became of it. */
   holdExpiresAtMs: number;
 }
+
+const isBehind = (id: ReservationId) =>
+  sql<number>`${lanes.deadLetters} > 0 AND EXISTS (SELECT 1 FROM dead_letters d WHERE
+    d.lane = ${lanes.lane} AND d.reservation = ${id} AND d.replayed_at IS NULL)`;
 
 /** One statement, hence one snapshot: the row and the watermark belong together. */
 export async function readFacts(
@@ -22,7 +28,7 @@ export async function readFacts(
   id: ReservationId,
 ): Promise<ReservationFacts | undefined> {
   const rows = await orm
-    .select({ lane: lanes, hold: holds, order: orders, item: holdItems })
+    .select({ lane: lanes, hold: holds, order: orders, item: holdItems, isBehind: isBehind(id) })
     .from(lanes)
     .leftJoin(holds, eq(holds.id, holdId(id)))
     .leftJoin(orders, eq(orders.id, orderId(id)))
@@ -31,9 +37,10 @@ export async function readFacts(
     .orderBy(holdItems.productId);
   const first = rows[0];
   if (!first) return undefined;
-  const { epoch, sequence } = first.lane;
   const { hold, order } = first;
-  if (!hold) return { epoch, sequence, record: undefined, holdExpiresAtMs: 0 };
+  const { epoch, sequence } = first.lane;
+  const at = { epoch, sequence, isBehind: Boolean(first.isBehind) };
+  if (!hold) return { ...at, record: undefined, holdExpiresAtMs: 0 };
   const items = rows.flatMap(({ item }): Item[] =>
     item ? [{ productId: item.productId, qty: item.qty }] : [],
   );
@@ -51,7 +58,7 @@ export async function readFacts(
     ordered: order !== null,
     reference: order?.reference ?? '',
   };
-  return { epoch, sequence, record, holdExpiresAtMs };
+  return { ...at, record, holdExpiresAtMs };
 }
 
 /** An order as MySQL has it. */

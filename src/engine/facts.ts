@@ -13,7 +13,8 @@ const LOOK_AFTER_MAX_MS = 250;
 
 /**
  * MySQL's word on a reservation that Redis does not know, once its rows have reached `position` of
- * the journal. Before that, "no row" only means "not yet". Throws `Unavailable` at the deadline.
+ * the journal. Before that, "no row" only means "not yet". Throws `Unavailable` at the deadline, and
+ * where steps of it wait as dead letters.
  */
 export async function factsAt(
   { database, lag, ring }: EngineParts,
@@ -26,6 +27,8 @@ export async function factsAt(
   for (let pauseMs = LOOK_AFTER_MS; ; pauseMs = Math.min(2 * pauseMs, LOOK_AFTER_MAX_MS)) {
     const facts = await query(deadline, 'reservation', readFacts(database, lane, id));
     const isSameEpoch = facts && (epoch === undefined || facts.epoch === epoch);
+    // What such rows say would be done again: the steps that wait have moved units already.
+    if (facts?.isBehind) throw new Unavailable('what happened to it waits as a dead letter');
     if (isSameEpoch && facts.sequence >= (sequence ?? 0)) return facts;
     lag.checkServers();
     if (deadline.passed()) throw new Unavailable(`MySQL has not reached ${position} in time`);

@@ -131,6 +131,8 @@ export function createProductAdmin(parts: EngineParts, products: Products): Prod
       await query(deadline, 'adjustment', insertAdjustment(database, id, key, delta));
       const row = await query(deadline, 'adjustment', readAdjustment(database, id, key));
       if (row && row.delta !== delta) return { status: 'adjustment_mismatch' };
+      // Made already: without its row it would be made again once Redis has forgotten its key.
+      if (row?.isWaiting) throw new Unavailable('the adjustment waits as a dead letter');
       // Redis forgets the key in time; the row's position does not.
       if (!row?.isApplied) {
         const result = await adjust(parts, product, delta, key, deadline);
