@@ -67,6 +67,8 @@ function printFinding(finding: Finding, fixes: boolean): void {
   process.stdout.write(`\n${lines.join('\n')}\n`);
 }
 
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 function print(run: Reconciliation): void {
   const kinds = new Map<string, { count: number; units: number; repaired: number }>();
   for (const { kind, units, outcome } of run.findings) {
@@ -75,7 +77,8 @@ function print(run: Reconciliation): void {
     kinds.set(kind, { count: known.count + 1, units: known.units + units, repaired });
   }
   const seconds = (run.tookMs / 1_000).toFixed(1);
-  const books = `${run.products} products, ${run.reservations} live holds and orders, in ${seconds} s`;
+  const products = counted(run.products, 'product');
+  const books = `${products}, ${run.reservations} live holds and orders, in ${seconds} s`;
   if (run.found === 0) {
     process.stdout.write(`the books agree: ${books}\n`);
     return;
@@ -89,7 +92,7 @@ function print(run: Reconciliation): void {
     [...kinds].map(([kind, { count, units, repaired }]) => [kind, count, units, repaired]),
   );
   const verdict = run.repaired === run.found ? 'all repaired' : `${run.repaired} repaired`;
-  process.stdout.write(`\n${run.found} findings, ${verdict}: ${books}\n${run.id}\n`);
+  process.stdout.write(`\n${counted(run.found, 'finding')}, ${verdict}: ${books}\n${run.id}\n`);
 }
 
 /** One line on a terminal, written over and over; nothing elsewhere. */

@@ -16,7 +16,7 @@ test('books that agree are told in one line, and exit with 0', async () => {
   const { product } = await soldSome(t);
   const { code, stdout, stderr } = await run(t);
   expect([code, stderr]).toEqual([0, '']);
-  expect(stdout).toMatch(/^the books agree: 1 products, 2 live holds and orders, in \d+\.\d s\n$/);
+  expect(stdout).toMatch(/^the books agree: 1 product, 2 live holds and orders, in \d+\.\d s\n$/);
   const json = await run(t, '--json', '--product', String(product.id));
   expect([json.code, JSON.parse(json.stdout)]).toMatchObject([
     0,
@@ -43,7 +43,7 @@ test('findings are told in words, with what --fix would do; then it does, and fi
       "  --fix would: move Redis' counters by the difference\n",
   );
   expect(found.stdout).toMatch(/^index_stray +1 +4 +0$/m);
-  expect(found.stdout).toMatch(/^2 findings, 0 repaired: 1 products/m);
+  expect(found.stdout).toMatch(/^2 findings, 0 repaired: 1 product,/m);
   for (const line of found.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(86);
   const json = await run(t, '--json');
   expect(JSON.parse(json.stdout)).toMatchObject({ drift: 11, found: 2, repaired: 0 });
