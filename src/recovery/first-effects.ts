@@ -1,4 +1,5 @@
 import type { FirstEffects, MadeAdjustment } from '../db/live.ts';
+import type { StoredLetter } from '../domain/dead-letters.ts';
 import type { LanePart } from '../redis/bindings/load-lane.ts';
 
 type Key = NonNullable<LanePart['keys']>[number];
@@ -26,4 +27,15 @@ export const adjustmentOf = ({ id, delta, atMs }: MadeAdjustment) => {
   return { operation: 'adj' as const, key: id, value: String(delta), atMs };
 };
 
-// Loads page after page, the next one being read meanwhile, and returns how many rows there were.
+/** What a hold or an order that waits as a dead letter may be repeated for: no row tells it. */
+export function effectsOfLetter({
+  transition,
+  atMs,
+}: StoredLetter): (Omit<Key, 'ttlMs'> & { atMs: number })[] {
+  if (transition.kind !== 'reservation') return [];
+  const { id, to, key, fingerprint, deadlineMs, amountMinor, currency } = transition.event;
+  if (to === 'pending') return [{ operation: 'order', key, value: id, atMs }];
+  if (to !== 'held') return [];
+  const held = [fingerprint, id, deadlineMs, amountMinor, currency].join('|');
+  return [{ operation: 'hold', key, value: held, atMs }];
+}

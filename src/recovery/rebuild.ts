@@ -1,5 +1,5 @@
 import { type Database, query } from '../db/client.ts';
-import { readQuarantined } from '../db/dead-letters.ts';
+import { DEAD_LETTERS_MAX, readQuarantined } from '../db/dead-letters.ts';
 import {
   countBuyers,
   type FirstEffects,
@@ -11,6 +11,7 @@ import {
 } from '../db/live.ts';
 import { beginRebuild, finishRebuild } from '../db/rebuild.ts';
 import type { RebuildFinding } from '../db/schema.ts';
+import { listOpenLetters } from '../db/stored-letters.ts';
 import { Deadline, within } from '../domain/deadline.ts';
 import type { ProductRules } from '../domain/product.ts';
 import type { Logger } from '../log.ts';
@@ -20,9 +21,11 @@ import { startRebuildScript } from '../redis/bindings/start-rebuild.ts';
 import { wipeLaneScript } from '../redis/bindings/wipe-lane.ts';
 import { CATALOG_KEY, laneKey, laneKeysPattern } from '../redis/keys.ts';
 import type { LaneLink } from '../redis/link.ts';
-import { adjustmentOf, effectsOf, remembered } from './first-effects.ts';
+import { adjustmentOf, effectsOf, effectsOfLetter, remembered } from './first-effects.ts';
 
 const PAGE = 1_000;
+/** More than a lane that sells can have. */
+const LETTERS_MAX = 2 * DEAD_LETTERS_MAX;
 const REDIS_LIMIT_MS = 2_000;
 /** A page can stand behind many rows of other states. */
 const MYSQL_LIMIT_MS = 60_000;
@@ -200,6 +203,11 @@ async function loadLive(rebuild: Rebuild, options: RebuildOptions, lane: number)
     (after) => listAdjustments(database, lane, after, PAGE),
     (made) => rebuild.load({ keys: remembered(made.map(adjustmentOf), aliveMs) }),
   );
+  const first = { lane, epoch: -1, sequence: -1, ordinal: -1 };
+  const readingLetters = listOpenLetters(database, first, LETTERS_MAX);
+  const letters = await query(new Deadline(MYSQL_LIMIT_MS), 'dead letters', readingLetters);
+  const own = letters.filter(({ id }) => id.lane === lane);
+  await rebuild.load({ keys: remembered(own.flatMap(effectsOfLetter), aliveMs) });
   const counting = countBuyers(database, lane);
   const buyers = await query(new Deadline(MYSQL_LIMIT_MS), 'buyers', counting);
   for (let first = 0; first < buyers.length; first += PAGE) {

@@ -33,7 +33,7 @@ test('where nothing is wrong, doctor says so', async () => {
   expect(code).toBe(0);
   expect(checks.filter(({ state }) => state === 'bad')).toEqual([]);
   const { stdout } = await run(t, 'doctor');
-  expect(stdout).toMatch(/^ok +tables +2 of 2 migrations/m);
+  expect(stdout).toMatch(/^ok +tables +(\d+) of \1 migrations/m);
   expect(stdout).toMatch(/^ok +lane 0 +open, epoch 1; MySQL has everything/m);
 });
 

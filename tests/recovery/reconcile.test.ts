@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Reconciliation } from '../../src/recovery/reconcile/reconciliation.ts';
-import { laneKey } from '../../src/redis/keys.ts';
+import { ReconcileBusy, type Reconciliation } from '../../src/recovery/reconcile/reconciliation.ts';
+import { laneKey, productKey } from '../../src/redis/keys.ts';
 import { expectBooksBalance } from '../support/books.ts';
 import { hold } from '../support/buying.ts';
 import { ownEngine, type TestEngine } from '../support/engine.ts';
@@ -43,4 +43,33 @@ describe.each(DAMAGES)('$what', ({ kinds, left = [], plant }) => {
     });
     expect((await t.sql('SELECT COUNT(*) AS n FROM dead_letters'))[0]?.n).toBe(0);
   });
+});
+
+test('a lane that drift has closed opens by itself once its books are repaired', async () => {
+  const t = await engine();
+  const { product } = await soldSome(t);
+  await t.redis.hincrby(productKey(0, product.id), 'available', -3);
+  await hold(t, product, { buyer: 'zoe' });
+  await eventually(async () => expect(await t.redis.hget(laneKey(0), 'state')).toBe('closed'));
+  const found = await reconcile(t, false);
+  expect(kindsOf(found).sort()).toEqual(['lane', 'redis_disagrees']);
+  const fixed = await reconcile(t, true);
+  expect(fixed).toMatchObject({ found: 2, repaired: 2 });
+  await eventually(async () => {
+    expect(await hold(t, product, { buyer: 'zoe' })).toMatchObject({ status: 'held' });
+  });
+  const [drift] = await t.sql('SELECT * FROM drifts');
+  expect(drift?.resolved_at).not.toBeNull();
+});
+
+test('two repairs at once: one is refused, nothing is repaired twice', async () => {
+  const t = await engine();
+  const { product } = await soldSome(t);
+  await t.redis.hincrby(productKey(0, product.id), 'available', -3);
+  await t.sql('UPDATE stock SET held = held + 1, available = available - 1');
+  const runs = await Promise.allSettled([reconcile(t, true), reconcile(t, true)]);
+  const refused = runs.filter(({ status }) => status === 'rejected');
+  for (const run of refused) expect(run).toMatchObject({ reason: expect.any(ReconcileBusy) });
+  expect(runs.length - refused.length).toBeGreaterThan(0);
+  expect((await reconcile(t, false)).findings).toEqual([]);
 });

@@ -59,9 +59,9 @@ test('later transitions of the same reservation wait behind it, and nobody is to
   expect(await t.sql('SELECT dead_letters FROM lanes')).toEqual([{ dead_letters: 2 }]);
 });
 
-test('a rebuild counts the units of what waits as taken', async () => {
+test('a rebuild counts the units of what waits as taken, and remembers its key', async () => {
   const { t, product } = await undrainedEngine(nothing);
-  const { id } = await held(t, product);
+  const { id } = await held(t, product, { key: 'first' });
   await held(t, product);
   await block(t, id);
   await t.drain(0);
@@ -69,6 +69,7 @@ test('a rebuild counts the units of what waits as taken', async () => {
   expect(await t.engine.readProduct(product.id, seconds(2))).toMatchObject({
     ...{ available: 98, held: 2 },
   });
+  expect(await held(t, product, { key: 'first' })).toMatchObject({ id });
 });
 
 test('a hold whose row is gone: its order waits, the lane goes on', async () => {

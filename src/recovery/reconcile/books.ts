@@ -83,9 +83,17 @@ export class Books {
   /** Notes what was found, repairing it where that was asked for. */
   async note(found: Found): Promise<void> {
     const { fix, ...finding } = found;
-    let outcome: Finding['outcome'] = 'left';
-    if (this.request.fixes && fix) outcome = (await fix()) ? 'repaired' : 'failed';
-    this.findings.push({ ...finding, outcome });
+    if (!this.request.fixes || !fix) {
+      this.findings.push({ ...finding, outcome: 'left' });
+      return;
+    }
+    try {
+      this.findings.push({ ...finding, outcome: (await fix()) ? 'repaired' : 'failed' });
+    } catch (error) {
+      // A lane that is closed takes no rules, say; the other books can be put right all the same.
+      const repair = `${finding.repair}: ${(error as Error).message}`;
+      this.findings.push({ ...finding, repair, outcome: 'failed' });
+    }
   }
 
   /** Whether these products' books are among those asked for. */

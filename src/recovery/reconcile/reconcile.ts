@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { PoolConnection } from 'mysql2/promise';
 import { query } from '../../db/client.ts';
 import { insertReconciliation, pruneReconciliations } from '../../db/reconciliations.ts';
@@ -5,7 +6,7 @@ import { underLock } from '../../db/watermarks.ts';
 import { Deadline } from '../../domain/deadline.ts';
 import { newReservationId } from '../../domain/ids.ts';
 import type { Logger } from '../../log.ts';
-import { examineAll } from '../examine.ts';
+import { type Examined, examine, examineAll } from '../examine.ts';
 import { Books, type ReconcileParts } from './books.ts';
 import { reconcileBuyers } from './buyers.ts';
 import { reconcileCounters } from './counters.ts';
@@ -21,6 +22,8 @@ import { reconcileStock } from './stock.ts';
 import { reconcileLaneWork, reconcileWork } from './work.ts';
 
 const LOCK_WAIT_MS = 1_000;
+const AGREES_LIMIT_MS = 5_000;
+const LOOK_EVERY_MS = 50;
 const WRITE_LIMIT_MS = 5_000;
 
 // Rows first, then what is added up from them: what is repaired there needs no repair here.
@@ -33,26 +36,46 @@ async function reconcileLane(books: Books, lane: number): Promise<void> {
   await reconcileLaneWork(books, lane);
 }
 
+async function noteLane(books: Books, { lane, verdict, reason }: Examined): Promise<void> {
+  if (verdict === 'fine') return;
+  const isDrift = verdict === 'drift';
+  const repair = isDrift
+    ? 'have it open by itself, once its books agree'
+    : 'see "holdfast doctor", which says what to do';
+  await books.note({
+    kind: 'lane',
+    lane,
+    productId: null,
+    id: '',
+    expected: 'open',
+    found: reason,
+    units: 0,
+    repair,
+    ...(isDrift ? { fix: () => agrees(books, lane) } : {}),
+  });
+}
+
+// The writer says so with the next entry that shows it, and then whoever looks after the lane opens it.
+async function agrees(books: Books, lane: number): Promise<boolean> {
+  const { link, database, ring } = books.parts;
+  const deadline = new Deadline(AGREES_LIMIT_MS);
+  while (!deadline.passed()) {
+    const { verdict } = await examine(link, database, lane);
+    if (verdict !== 'drift') return true;
+    ring(lane);
+    await pause(LOOK_EVERY_MS);
+  }
+  return false;
+}
+
 async function reconcileLanes(books: Books): Promise<void> {
   const { link, database, lanes } = books.parts;
-  for (const { lane, verdict, reason, found } of await examineAll(link, database, lanes)) {
+  for (const examined of await examineAll(link, database, lanes)) {
+    const { lane, verdict, found } = examined;
     const isReadable = found?.state === 'open' || found?.state === 'closed';
-    if (verdict !== 'fine') {
-      await books.note({
-        kind: 'lane',
-        lane,
-        productId: null,
-        id: '',
-        expected: 'open',
-        found: reason,
-        units: 0,
-        repair:
-          verdict === 'drift' ? 'opens by itself once its books agree' : 'see "holdfast doctor"',
-      });
-    }
-    if (isReadable && (verdict === 'fine' || verdict === 'drift' || verdict === 'reopen')) {
-      await reconcileLane(books, lane);
-    }
+    const isMeant = /^(fine|drift|dead_letters|reopen)$/.test(verdict);
+    if (isReadable && isMeant) await reconcileLane(books, lane);
+    await noteLane(books, examined);
   }
 }
 
