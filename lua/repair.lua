@@ -6,7 +6,8 @@ buyers, products that are gone. Each thing only while it still is as it was seen
 KEYS[1] lane     hash      the lane; all other keys follow from it (include/keys)
 ARGV[1] epoch    integer   as the caller knows it
 ARGV[2] run      string    run_id of the server the caller is connected to
-ARGV[3] repairs  string    JSON, one of these each; '' for what is not there:
+ARGV[3] late_ms  integer   milliseconds since 1970: what was seen long before proves nothing
+ARGV[4] repairs  string    JSON, one of these each; '' for what is not there:
   ['reservation', id, seen, record, remove, add, deadline_ms]
       seen         string    the record as it was seen
       record       string    as it must be
@@ -18,13 +19,14 @@ ARGV[3] repairs  string    JSON, one of these each; '' for what is not there:
 Returns, in order of precedence
   {'closed', now_ms}   a lane that is absent or being rebuilt: nothing written
   {'stale', now_ms}    nothing written
+  {'late', now_ms}     nothing written
   {'repaired', now_ms, done, ...}   for each repair 1, or 0 where it was no longer as it was seen
 Emits nothing
 ]]
 --@include gate
-local epoch, run = ARGV[1], ARGV[2]
+local epoch, run, late_ms = ARGV[1], ARGV[2], ARGV[3]
 
-local refused = gate_books(epoch, run)
+local refused = gate_books(epoch, run, late_ms)
 if refused then return refused end
 
 local function repair_reservation(id, seen, record, remove, add, deadline_ms)
@@ -56,7 +58,7 @@ end
 
 local KINDS = {reservation = repair_reservation, buyer = repair_buyer, product = repair_product}
 local reply = {'repaired', now_ms}
-for _, repair in ipairs(cjson.decode(ARGV[3])) do
+for _, repair in ipairs(cjson.decode(ARGV[4])) do
   reply[#reply + 1] = KINDS[repair[1]](unpack(repair, 2))
 end
 return reply

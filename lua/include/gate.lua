@@ -18,8 +18,9 @@ local function gate(epoch, run, late_ms)
 end
 
 -- The same for those who look after the books: a lane that was closed over them is theirs, too.
-local function gate_books(epoch, run)
+local function gate_books(epoch, run, late_ms)
   if lane[1] ~= 'open' and lane[1] ~= 'closed' then return {'closed', now_ms} end
   if lane_epoch ~= epoch or lane[3] ~= run then return {'stale', now_ms} end
+  if late_ms and now_ms > tonumber(late_ms) then return {'late', now_ms} end
   return nil
 end

@@ -50,6 +50,8 @@ export interface MarkChange extends Position {
   event: MarkEvent;
   atMs: number;
   deltas: Map<number, Counters>;
+  /** Where Redis is believed instead: what it had at the last entry before. */
+  believed: Map<number, Counters>;
 }
 
 /** A transition whose rows cannot be written. Its units move all the same. */

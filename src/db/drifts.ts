@@ -98,10 +98,11 @@ export async function writeMarks(
   marks: readonly MarkChange[],
   before: ReadonlyMap<number, Counters>,
 ): Promise<void> {
-  const rows = marks.map(({ event, epoch, sequence, atMs, deltas }) => {
+  const rows = marks.map(({ event, epoch, sequence, atMs, deltas, believed }) => {
     const differences = [...event.counters].flatMap(([productId, found]) => {
       const known = before.get(productId) ?? NO_UNITS;
-      const expected = plus(known, deltas.get(productId) ?? NO_UNITS);
+      const moved = plus(known, deltas.get(productId) ?? NO_UNITS);
+      const expected = believed.get(productId) ?? moved;
       if (found && sameCounters(expected, found)) {
         auditMark(audit, productId);
         return [];

@@ -19,6 +19,26 @@ async function isWritten(writing: Promise<unknown>): Promise<boolean> {
   }
 }
 
+/** Writes those items of a live reservation that have no row. False when all of them have. */
+export async function restoreItems(
+  connection: Connection,
+  id: ReservationId,
+  { items, amountMinor }: ReservationRecord,
+): Promise<boolean> {
+  const only = items.length === 1 ? items[0] : undefined;
+  let isNew = false;
+  for (const { productId, qty } of items) {
+    const price = only ? Math.round(amountMinor / only.qty) : null;
+    const writing = connection.query(
+      'INSERT IGNORE INTO hold_items (hold_id, product_id, qty, price_minor)' +
+        ' VALUES (?, ?, ?, COALESCE(?, (SELECT price_minor FROM products WHERE id = ?), 0))',
+      [holdId(id), productId, qty, price, productId],
+    );
+    if (await isWritten(writing)) isNew = true;
+  }
+  return isNew;
+}
+
 /**
  * Writes the hold, and the order, of a live reservation that only Redis knows any more. Prices are
  * those of now where they cannot be told from the amount. False when there is such a row already.
@@ -29,7 +49,7 @@ export async function restoreRows(
   id: ReservationId,
   record: ReservationRecord,
 ): Promise<boolean> {
-  const { state, version, items, amountMinor, currency, buyer, counted, deadlineMs } = record;
+  const { state, version, amountMinor, currency, buyer, counted, deadlineMs } = record;
   const isOrder = state === 'pending';
   const isNew = await isWritten(
     connection.query(
@@ -42,14 +62,7 @@ export async function restoreRows(
       ],
     ),
   );
-  const only = items.length === 1 ? items[0] : undefined;
-  for (const { productId, qty } of items) {
-    await connection.query(
-      'INSERT IGNORE INTO hold_items (hold_id, product_id, qty, price_minor)' +
-        ' VALUES (?, ?, ?, COALESCE(?, (SELECT price_minor FROM products WHERE id = ?), 0))',
-      [holdId(id), productId, qty, only ? Math.round(amountMinor / only.qty) : null, productId],
-    );
-  }
+  await restoreItems(connection, id, record);
   if (!isOrder) return isNew;
   const isNewOrder = await isWritten(
     connection.query(

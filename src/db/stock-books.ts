@@ -9,6 +9,8 @@ const LIMIT_MS = 60_000;
 /** A product's stock by two accounts of one snapshot. */
 export interface StockBooks {
   productId: number;
+  /** Of the lane, when this was so. */
+  epoch: number;
   /** The fold of the journal. */
   stock: Counters;
   /** The sum over rows, and over what waits as dead letters. */
@@ -27,6 +29,7 @@ const HELD =
   "SELECT i.product_id AS id, SUM(i.qty) AS units FROM holds h JOIN hold_items i ON i.hold_id = h.id WHERE h.lane = ? AND h.state = 'held' GROUP BY i.product_id";
 const ofOrders = (states: string) =>
   `SELECT i.product_id AS id, SUM(i.qty) AS units FROM orders o JOIN hold_items i ON i.hold_id = o.hold_id WHERE o.lane = ? AND o.state IN (${states}) GROUP BY i.product_id`;
+const TOLD = 'SELECT id FROM products WHERE lane = ? AND rules_applied > 0 AND id NOT IN (?)';
 const TOTAL =
   'SELECT p.id, p.initial_stock + COALESCE(SUM(a.delta), 0) AS units FROM products p LEFT JOIN' +
   ' stock_adjustments a ON a.product_id = p.id AND a.epoch IS NOT NULL WHERE p.lane = ?' +
@@ -45,7 +48,15 @@ export function readStockBooks(database: Database, lane: number): Promise<StockB
     // Units of refunded orders were not returned.
     const sold = await unitsOf(connection, ofOrders("'paid', 'refunded'"), lane);
     const waiting = await sumDeadLetters(connection, lane);
-    return stock.map((row) => {
+    const [[mark]] = await connection.query<RowDataPacket[]>(
+      'SELECT epoch FROM lanes WHERE lane = ?',
+      [lane],
+    );
+    // The journal has told of them, so they had a row.
+    const known = [0, ...stock.map((row) => row.product_id)];
+    const [lost] = await connection.query<RowDataPacket[]>(TOLD, [lane, known]);
+    const gone = lost.map(({ id }) => ({ product_id: id, ...NO_UNITS }));
+    return [...stock, ...gone].map((row) => {
       const productId = Number(row.product_id);
       const of = (units: Units) => units.get(productId) ?? 0;
       // A product whose own row is gone has no other account of its total.
@@ -55,6 +66,7 @@ export function readStockBooks(database: Database, lane: number): Promise<StockB
       const { total: all, available: left, held: h, pending: p, sold: s } = row;
       return {
         productId,
+        epoch: Number(mark?.epoch),
         stock: { total: all, available: left, held: h, pending: p, sold: s } as Counters,
         rows: plus({ total, available, ...taken }, waiting.get(productId) ?? NO_UNITS),
       };
@@ -62,17 +74,40 @@ export function readStockBooks(database: Database, lane: number): Promise<StockB
   });
 }
 
-/** Moves the counters of a product by a difference, whatever they have come to meanwhile. */
+/**
+ * Moves the counters of a product by a difference, whatever they have come to meanwhile. False when
+ * the lane was rebuilt since, which makes them right by itself.
+ */
 export async function correctStock(
-  connection: Connection,
-  productId: number,
+  connection: PoolConnection,
+  lane: number,
+  { productId, epoch }: Pick<StockBooks, 'productId' | 'epoch'>,
   { total, available, held, pending, sold }: Counters,
-): Promise<void> {
-  await connection.query(
-    'UPDATE stock SET total = total + ?, available = available + ?, held = held + ?,' +
-      ' pending = pending + ?, sold = sold + ? WHERE product_id = ?',
-    [total, available, held, pending, sold, productId],
-  );
+): Promise<boolean> {
+  await connection.query('START TRANSACTION');
+  try {
+    // Writers and rebuilds lock it first, too.
+    const [[row]] = await connection.query<RowDataPacket[]>(
+      'SELECT epoch, sequence FROM lanes WHERE lane = ? FOR UPDATE',
+      [lane],
+    );
+    const isSame = Number(row?.epoch) === epoch;
+    const values = [productId, lane, total, available, held, pending, sold, epoch, row?.sequence];
+    if (isSame) {
+      await connection.query(
+        'INSERT INTO stock (product_id, lane, total, available, held, pending, sold, epoch, sequence)' +
+          ' VALUES (?) ON DUPLICATE KEY UPDATE total = total + VALUES(total),' +
+          ' available = available + VALUES(available), held = held + VALUES(held),' +
+          ' pending = pending + VALUES(pending), sold = sold + VALUES(sold)',
+        [values],
+      );
+    }
+    await connection.query('COMMIT');
+    return isSame;
+  } catch (error) {
+    await connection.query('ROLLBACK');
+    throw error;
+  }
 }
 
 /**

@@ -98,11 +98,13 @@ export function foldStock(changes: FoldedChanges, entry: JournalEntry): void {
   }
   for (const event of entry.marks) {
     const deltas = new Map<number, Counters>();
+    const believed = new Map<number, Counters>();
     for (const productId of event.counters.keys()) {
-      const delta = changes.stock.get(productId)?.delta;
-      if (delta) deltas.set(productId, delta);
+      const change = changes.stock.get(productId);
+      if (change?.delta) deltas.set(productId, change.delta);
+      else if (change) believed.set(productId, change.redisAfter);
     }
     const { epoch, sequence, atMs } = entry;
-    changes.marks.push({ epoch, sequence, atMs, event, deltas });
+    changes.marks.push({ epoch, sequence, atMs, event, deltas, believed });
   }
 }

@@ -17,6 +17,8 @@ import type { ReconcileRequest } from './reconciliation.ts';
 
 const REACHED_LIMIT_MS = 15_000;
 const LOOK_EVERY_MS = 20;
+/** No longer than the lock outlives a process that stands still: then others may repair. */
+const ACT_LIMIT_MS = 6_000;
 const MYSQL_LIMIT_MS = 2_000;
 /** A paced run rests this many times as long as it works. */
 const REST_FACTOR = 4;
@@ -48,6 +50,8 @@ export interface LaneGate {
   epoch: number;
   run: string;
   call: string;
+  /** Until when, by Redis' clock, what was seen through it may be acted on. */
+  lateMs: number;
 }
 
 /** One run: what it has found so far, and what it was asked for. */
@@ -127,12 +131,22 @@ export class Books {
   /** The lane's epoch on this very server. Throws `Unavailable` while nobody may write there. */
   async gate(lane: number): Promise<LaneGate> {
     const { link } = this.parts;
-    const reading = link.redis.hmget(laneKey(lane), 'state', 'epoch', 'run');
-    const [state, epoch, run] = await this.ask('lane', reading);
+    const reading = Promise.all([
+      link.redis.time(),
+      link.redis.hmget(laneKey(lane), 'state', 'epoch', 'run'),
+    ]);
+    const [[now], [state, epoch, run]] = await this.ask('gate', reading);
     if ((state !== 'open' && state !== 'closed') || run !== link.run()) {
       throw new Unavailable(`lane ${lane} is being opened or rebuilt: try again in a moment`);
     }
-    return { epoch: Number(epoch), run, call: newCall() };
+    const lateMs = Number(now) * 1_000 + ACT_LIMIT_MS;
+    return { epoch: Number(epoch), run, call: newCall(), lateMs };
+  }
+
+  /** Throws `Unavailable` unless the lane is still that of `gate`. */
+  async sameLane(lane: number, { epoch }: LaneGate): Promise<void> {
+    const { epoch: now } = await this.gate(lane);
+    if (now !== epoch) throw new Unavailable(`lane ${lane} was rebuilt: run it again`);
   }
 
   /** Waits until MySQL has everything up to a position of the journal, '' being none. */
@@ -158,10 +172,13 @@ export class Books {
     }
   }
 
-  /** Makes one thing in Redis what it must be; false when it was no longer as it was seen. */
-  async repair(lane: number, repair: Repair): Promise<boolean> {
-    const { epoch, run } = await this.gate(lane);
-    const command = { epoch, run, repairs: [repair] };
+  /**
+   * Makes one thing in Redis what it must be; false when it was no longer as it was seen. `gate` is
+   * of before it was seen: what was seen in another epoch, or long ago, proves nothing.
+   */
+  async repair(lane: number, gate: LaneGate, repair: Repair): Promise<boolean> {
+    const { epoch, run, lateMs } = gate;
+    const command = { epoch, run, lateMs, repairs: [repair] };
     const reply = await this.ask(
       'repair',
       repairScript.run(this.parts.link.redis, laneKey(lane), command),

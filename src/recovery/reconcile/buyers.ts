@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { readTrails, readWaitingBuyers } from '../../db/buyers.ts';
 import { query } from '../../db/client.ts';
 import { countBuyers } from '../../db/live.ts';
 import { Deadline } from '../../domain/deadline.ts';
 import { buyersKey, laneKey } from '../../redis/keys.ts';
-import type { Books } from './books.ts';
+import type { Books, LaneGate } from './books.ts';
 
 const PAGE = 1_000;
 const MYSQL_LIMIT_MS = 60_000;
@@ -65,7 +66,12 @@ async function read(books: Books, lane: number, buyers: readonly Buyer[]) {
   return { position, counts };
 }
 
-async function noteWrong(books: Books, lane: number, key: Buyer, seen: string, units: string) {
+async function noteWrong(
+  books: Books,
+  lane: number,
+  gate: LaneGate,
+  [key, seen, units]: readonly [Buyer, string, string],
+) {
   const { productId, buyer } = partsOf(key);
   await books.note({
     kind: 'buyer_count',
@@ -76,8 +82,53 @@ async function noteWrong(books: Books, lane: number, key: Buyer, seen: string, u
     found: Number(seen),
     units: Math.abs(Number(units) - Number(seen)),
     repair: 'set the count to what the rows of this buyer add up to',
-    fix: () => books.repair(lane, { kind: 'buyer', productId, buyer, seen, units }),
+    fix: () => books.repair(lane, gate, { kind: 'buyer', productId, buyer, seen, units }),
   });
+}
+
+// Those that stand still for a moment, and are wrong.
+async function standing(books: Books, lane: number, keys: readonly Buyer[]): Promise<Buyer[]> {
+  const wrong: Buyer[] = [];
+  let suspects = keys;
+  for (let attempt = 1; suspects.length > 0 && attempt <= ATTEMPTS_MAX; attempt += 1) {
+    if (attempt > 1) await pause(REST_MS * attempt);
+    const before = await read(books, lane, suspects);
+    await books.reached(lane, before.position);
+    const rows = await countInRows(books, lane);
+    const after = await read(books, lane, suspects);
+    const differing = suspects.filter((key) => after.counts.get(key) !== (rows.get(key) ?? ''));
+    const hasMoved = (key: Buyer) => after.counts.get(key) !== before.counts.get(key);
+    wrong.push(...differing.filter((key) => !hasMoved(key)));
+    suspects = differing.filter(hasMoved);
+    await books.step('buyers', attempt, ATTEMPTS_MAX);
+  }
+  return wrong;
+}
+
+// A count that is the same again may have been another meanwhile: only what the rows tell of a buyer
+// as a whole never comes back. Returns those who did something.
+async function confirm(books: Books, lane: number, keys: readonly Buyer[]): Promise<Buyer[]> {
+  const { database, link } = books.parts;
+  const buyers = [...new Set(keys.map((key) => partsOf(key).buyer))];
+  const ask = <T>(reading: Promise<T>) => query(new Deadline(MYSQL_LIMIT_MS), 'buyers', reading);
+  const trailsBefore = await ask(readTrails(database, lane, buyers));
+  const rows = await countInRows(books, lane);
+  const gate = await books.gate(lane);
+  const { counts } = await read(books, lane, keys);
+  const position = await books.ask('lane', link.redis.hget(laneKey(lane), 'position'));
+  await books.reached(lane, position ?? '');
+  const trails = await ask(readTrails(database, lane, buyers));
+  const waiting = await ask(readWaitingBuyers(database, lane));
+  await books.sameLane(lane, gate);
+  const moved: Buyer[] = [];
+  for (const key of keys) {
+    const { buyer } = partsOf(key);
+    const [seen, units] = [counts.get(key) ?? '', rows.get(key) ?? ''];
+    if (waiting.has(buyer)) continue;
+    if (trails.get(buyer) !== trailsBefore.get(buyer)) moved.push(key);
+    else if (seen !== units) await noteWrong(books, lane, gate, [key, seen, units]);
+  }
+  return moved;
 }
 
 /**
@@ -92,22 +143,10 @@ export async function reconcileBuyers(
   const inRedis = await countInRedis(books, lane, productIds);
   const inRows = await countInRows(books, lane);
   const differ = (key: Buyer) => (inRedis.get(key) ?? '') !== (inRows.get(key) ?? '');
-  let suspects = [...new Set([...inRedis.keys(), ...inRows.keys()])].filter(differ);
-  for (let attempt = 1; suspects.length > 0 && attempt <= ATTEMPTS_MAX; attempt += 1) {
+  const suspects = [...new Set([...inRedis.keys(), ...inRows.keys()])].filter(differ);
+  let wrong = await standing(books, lane, suspects);
+  for (let attempt = 1; wrong.length > 0 && attempt <= ATTEMPTS_MAX; attempt += 1) {
     if (attempt > 1) await pause(REST_MS * attempt);
-    const before = await read(books, lane, suspects);
-    await books.reached(lane, before.position);
-    const rows = await countInRows(books, lane);
-    const after = await read(books, lane, suspects);
-    const moved: Buyer[] = [];
-    for (const key of suspects) {
-      const seen = after.counts.get(key) ?? '';
-      const units = rows.get(key) ?? '';
-      if (seen === units) continue;
-      if (seen !== before.counts.get(key)) moved.push(key);
-      else await noteWrong(books, lane, key, seen, units);
-    }
-    suspects = moved;
-    await books.step('buyers', productIds.length, productIds.length);
+    wrong = await confirm(books, lane, wrong);
   }
 }

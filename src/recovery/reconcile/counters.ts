@@ -6,12 +6,13 @@ import { stock } from '../../db/schema.ts';
 import { type MarkDifference, marks } from '../../db/schema-books.ts';
 import { driftOf, inOrder, minus, NO_UNITS } from '../../domain/counters.ts';
 import { Deadline } from '../../domain/deadline.ts';
+import { newCall } from '../../domain/ids.ts';
 import type { Counters } from '../../domain/product.ts';
 import { Unavailable } from '../../domain/unavailable.ts';
 import { correctScript } from '../../redis/bindings/correct.ts';
 import { markScript } from '../../redis/bindings/mark.ts';
 import { laneKey } from '../../redis/keys.ts';
-import type { Books } from './books.ts';
+import type { Books, LaneGate } from './books.ts';
 
 const PRODUCTS_PER_MARK = 200;
 const MARK_LIMIT_MS = 15_000;
@@ -43,20 +44,26 @@ async function compared(books: Books, lane: number, id: string): Promise<MarkDif
 async function correct(
   books: Books,
   lane: number,
+  marked: LaneGate,
   corrections: string,
   productId: number,
   units: Counters,
 ): Promise<boolean> {
   const { link } = books.parts;
-  const gate = await books.gate(lane);
-  const command = { ...gate, corrections, by: books.id, productId, units };
+  // A rebuild makes counters right, and begins to count corrections anew.
+  const command = { ...marked, call: newCall(), corrections, by: books.id, productId, units };
   const correcting = correctScript.run(link.redis, laneKey(lane), command);
   const { status } = await books.ask('correct', correcting);
   return status === 'corrected';
 }
 
 // Redis has no such product, so nothing can move its units: the fold is final.
-async function giveBack(books: Books, lane: number, productId: number): Promise<boolean> {
+async function giveBack(
+  books: Books,
+  lane: number,
+  marked: LaneGate,
+  productId: number,
+): Promise<boolean> {
   const { database } = books.parts;
   const deadline = new Deadline(QUERY_LIMIT_MS);
   const row = await query(deadline, 'product', readProductRow(database, productId));
@@ -67,10 +74,16 @@ async function giveBack(books: Books, lane: number, productId: number): Promise<
   const { total, available, held, pending, sold } = counters;
   const { id, rulesVersion, rules } = row;
   const product = { id, rulesVersion, rules, counters: { total, available, held, pending, sold } };
-  return books.repair(lane, { kind: 'product', product });
+  return books.repair(lane, marked, { kind: 'product', product });
 }
 
-async function noteMissing(books: Books, lane: number, productId: number, expected: Counters) {
+async function noteMissing(
+  books: Books,
+  lane: number,
+  marked: LaneGate,
+  productId: number,
+  expected: Counters,
+) {
   await books.note({
     kind: 'product_missing',
     lane,
@@ -80,7 +93,7 @@ async function noteMissing(books: Books, lane: number, productId: number, expect
     found: null,
     units: driftOf(expected, NO_UNITS),
     repair: 'give Redis the product again, with the counters and rules that MySQL has',
-    fix: () => giveBack(books, lane, productId),
+    fix: () => giveBack(books, lane, marked, productId),
   });
 }
 
@@ -104,12 +117,12 @@ export async function reconcileCounters(
     let corrections = Number(reply.corrections);
     for (const { productId, expected, found } of await compared(books, lane, gate.call)) {
       if (!found) {
-        await noteMissing(books, lane, productId, expected);
+        await noteMissing(books, lane, gate, productId, expected);
         continue;
       }
       const fix = async () => {
         const units = minus(expected, found);
-        const isDone = await correct(books, lane, String(corrections), productId, units);
+        const isDone = await correct(books, lane, gate, String(corrections), productId, units);
         if (isDone) corrections += 1;
         return isDone;
       };

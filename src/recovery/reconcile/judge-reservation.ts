@@ -1,5 +1,5 @@
 import type { ReservationRows } from '../../db/reservation-rows.ts';
-import { restoreRows, restoreState } from '../../db/restore.ts';
+import { restoreItems, restoreRows, restoreState } from '../../db/restore.ts';
 import { holdId, orderId } from '../../domain/ids.ts';
 import {
   formatDueMember,
@@ -11,7 +11,7 @@ import {
   parseRecord,
   type ReservationRecord,
 } from '../../domain/reservation.ts';
-import type { Books, Found } from './books.ts';
+import type { Books, Found, LaneGate } from './books.ts';
 import type { InRedis } from './suspects.ts';
 
 const unitsOf = (items: readonly Item[]): number => items.reduce((sum, { qty }) => sum + qty, 0);
@@ -35,20 +35,24 @@ function stateOf({ hold, order }: ReservationRows): { state: string; version: nu
 class Judge {
   readonly #books: Books;
   readonly #lane: number;
+  readonly #gate: LaneGate;
   readonly #rows: ReservationRows;
   readonly #seen: InRedis;
   readonly found: Found[] = [];
 
-  constructor(books: Books, lane: number, rows: ReservationRows, seen: InRedis) {
+  constructor(books: Books, lane: number, gate: LaneGate, rows: ReservationRows, seen: InRedis) {
     this.#books = books;
     this.#lane = lane;
+    this.#gate = gate;
     this.#rows = rows;
     this.#seen = seen;
   }
 
   judge(nowMs: number): void {
     const { hold, record } = this.#rows;
+    const whole = this.#lostItems();
     if (!hold || !record) this.#judgeUnknown();
+    else if (whole) this.#noteLostItems(whole);
     else if (this.#isEdited()) this.#noteEdited();
     else if (isLive(record.state)) this.#judgeLive(record, nowMs);
     else this.#judgeEnded(record);
@@ -65,7 +69,7 @@ class Judge {
     const seen = this.#seen.record;
     const nothing = { record: seen, remove: '', add: '', deadlineMs: 0 };
     const repair = { kind: 'reservation' as const, id, seen, ...nothing, ...change };
-    return () => this.#books.repair(this.#lane, repair);
+    return () => this.#books.repair(this.#lane, this.#gate, repair);
   }
 
   #noteStray(members: Iterable<string>): void {
@@ -122,6 +126,29 @@ class Judge {
         repair: 'restore the row of the hold from a backup; Redis no longer knows it',
       });
     }
+  }
+
+  // Items never change: those that the record has beside the rows' own have lost their rows.
+  #lostItems(): ReservationRecord | undefined {
+    const { items } = this.#rows;
+    if (this.#seen.record === '') return undefined;
+    const record = parseRecord(this.#seen.record);
+    if (!isLive(record.state) || record.items.length <= items.length) return undefined;
+    const known = new Set(formatItems(record.items).split(','));
+    const areAmong = items.every((item) => known.has(formatItems([item])));
+    return areAmong ? record : undefined;
+  }
+
+  #noteLostItems(record: ReservationRecord): void {
+    const { id, items } = this.#rows;
+    this.#add({
+      kind: 'row_missing',
+      expected: told(record),
+      found: { items: formatItems(items) },
+      units: unitsOf(record.items) - unitsOf(items),
+      repair: "write the rows of its items again from Redis' record",
+      fix: () => restoreItems(this.#books.locked(), id, record),
+    });
   }
 
   #isEdited(): boolean {
@@ -194,11 +221,12 @@ class Judge {
 export function judgeReservation(
   books: Books,
   lane: number,
+  gate: LaneGate,
   rows: ReservationRows,
   seen: InRedis,
   nowMs: number,
 ): Found[] {
-  const judge = new Judge(books, lane, rows, seen);
+  const judge = new Judge(books, lane, gate, rows, seen);
   judge.judge(nowMs);
   return judge.found;
 }

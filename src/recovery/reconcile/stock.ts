@@ -49,7 +49,8 @@ export async function reconcileStock(books: Books, lane: number): Promise<number
   return all.map(({ productId }) => productId);
 }
 
-async function noteWrong(books: Books, lane: number, { productId, stock, rows }: StockBooks) {
+async function noteWrong(books: Books, lane: number, each: StockBooks) {
+  const { productId, stock, rows } = each;
   await books.note({
     kind: 'stock_disagrees',
     lane,
@@ -60,9 +61,6 @@ async function noteWrong(books: Books, lane: number, { productId, stock, rows }:
     units: driftOf(stock, rows),
     repair: 'set the row in stock to the sum of holds and orders',
     // A difference, so that it is right wherever the sale has got to.
-    fix: async () => {
-      await correctStock(books.locked(), productId, minus(rows, stock));
-      return true;
-    },
+    fix: () => correctStock(books.locked(), lane, each, minus(rows, stock)),
   });
 }

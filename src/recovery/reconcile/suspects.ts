@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { snapshot } from '../../db/client.ts';
+import { readQuarantined } from '../../db/dead-letters.ts';
 import { type ReservationRows, readReservationRows } from '../../db/reservation-rows.ts';
 import { formatDueMember, parseRecord } from '../../domain/reservation.ts';
 import { dueKey, laneKey, reservationKey } from '../../redis/keys.ts';
@@ -91,17 +92,21 @@ async function examineOnce(books: Books, lane: number, suspects: Suspect[]): Pro
   const { link, database } = books.parts;
   const read = (rows: ReadonlyMap<string, ReservationRows>) =>
     books.ask('reservations', readRedis(link.redis, lane, suspects, rows));
+  const gate = await books.gate(lane);
   const before = await read(new Map());
   await books.reached(lane, before.position);
-  const rows = await snapshot(database, SNAPSHOT_LIMIT_MS, (connection) =>
-    readReservationRows(
-      connection,
-      suspects.map(({ id }) => id),
-    ),
-  );
+  const ids = suspects.map(({ id }) => id);
+  const { rows, waiting } = await snapshot(database, SNAPSHOT_LIMIT_MS, async (connection) => ({
+    rows: await readReservationRows(connection, ids),
+    // Rows of what has become a dead letter are behind, and stay there.
+    waiting: await readQuarantined(connection, lane),
+  }));
   const after = await read(rows);
+  // Of a lane that was rebuilt meanwhile, nothing was seen.
+  await books.sameLane(lane, gate);
   const moved: Suspect[] = [];
   for (const suspect of suspects) {
+    if (waiting.has(suspect.id)) continue;
     const found = after.found.get(suspect.id);
     const stored = rows.get(suspect.id);
     // Every transition leaves another record behind.
@@ -109,7 +114,7 @@ async function examineOnce(books: Books, lane: number, suspects: Suspect[]): Pro
       moved.push(suspect);
       continue;
     }
-    for (const each of judgeReservation(books, lane, stored, found, after.nowMs)) {
+    for (const each of judgeReservation(books, lane, gate, stored, found, after.nowMs)) {
       await books.note(each);
     }
   }

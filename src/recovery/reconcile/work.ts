@@ -142,6 +142,8 @@ async function expire(books: Books, lane: number): Promise<boolean> {
 
 async function reconcileOverdue(books: Books, lane: number): Promise<void> {
   const { redis } = books.parts.link;
+  // While a lane is closed nothing expires there, and a finding of its own says so.
+  if ((await books.ask('lane', redis.hget(laneKey(lane), 'state'))) !== 'open') return;
   const [seconds] = await books.ask('time', redis.time());
   const limit = Number(seconds) * 1_000 - OVERDUE_MS;
   const count = await books.ask('index', redis.zcount(dueKey(lane), '-inf', limit));

@@ -17,7 +17,7 @@ export type Repair =
   | { kind: 'product'; product: LoadedProduct };
 
 export type RepairReply =
-  | Word<'closed' | 'stale'>
+  | Word<'closed' | 'stale' | 'late'>
   | { status: 'repaired'; nowMs: number; done: boolean[] };
 
 // All values as text: cjson would round large numbers.
@@ -38,9 +38,10 @@ function listOf(repair: Repair): unknown[] {
 
 export const repairScript = bindScript({
   name: 'repair',
-  args: (c: Omit<Gate, 'call'> & { repairs: readonly Repair[] }) => [
+  args: (c: Omit<Gate, 'call'> & { lateMs: number; repairs: readonly Repair[] }) => [
     c.epoch,
     c.run,
+    c.lateMs,
     JSON.stringify(c.repairs.map(listOf)),
   ],
   reply: (values): RepairReply => {
