@@ -91,7 +91,7 @@ async function liveOfRows({ sql }: Stores, lane: number): Promise<Live> {
       const deadline: Date = isOrder ? row.pay_by : row.expires_at;
       live.members.set([id, state, version, row.items, buyer].join('|'), deadline.getTime());
     }
-    if (buyer === '' || !['held', 'pending', 'paid'].includes(state)) continue;
+    if (buyer === '' || !['held', 'pending', 'paid', 'refunded'].includes(state)) continue;
     for (const item of String(row.items).split(',')) {
       const [productId, qty] = item.split(':').map(Number);
       const key = buyersKey(lane, productId ?? 0);

@@ -155,6 +155,8 @@ class Judge {
     const { last } = this.#rows;
     if (!last) return false;
     const { state, version } = stateOf(this.#rows);
+    // People say of a paid order that it was refunded, with no transition of the journal.
+    if (last.version === version && last.to === 'paid' && state === 'refunded') return false;
     // An older one proves nothing: history may have been switched off since.
     return last.version > version || (last.version === version && last.to !== state);
   }
