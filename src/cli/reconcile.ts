@@ -28,6 +28,7 @@ const WHAT: Record<Finding['kind'], string> = {
   record_stray: 'Redis has a record of something that never was',
   index_missing: 'it is not in the index of deadlines and would never expire',
   index_stray: 'the index of deadlines has it, and it does not exist or has ended',
+  deadline_differs: 'the index of deadlines has it due at another time than its row',
   overdue: 'holds are past their deadline and have not been ended',
   buyer_count: 'the count for a buyer limit is wrong',
   receipt_open: 'a payment has not acted on its order',

@@ -90,6 +90,18 @@ export async function updateRules(
   return result.affectedRows === 1;
 }
 
+/** Gives a product's rules a version that is at least this high. */
+export async function raiseRulesVersion(
+  { orm }: Database,
+  id: number,
+  version: number,
+): Promise<void> {
+  await orm
+    .update(products)
+    .set({ rulesVersion: sql`GREATEST(${products.rulesVersion}, ${version})` })
+    .where(eq(products.id, id));
+}
+
 export async function readProductRow(
   { orm }: Database,
   id: number,

@@ -13,6 +13,7 @@ export type FindingKind =
   | 'record_stray'
   | 'index_missing'
   | 'index_stray'
+  | 'deadline_differs'
   | 'overdue'
   | 'buyer_count'
   | 'receipt_open'

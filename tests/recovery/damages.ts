@@ -117,6 +117,11 @@ const IN_REDIS: Damage[] = [
       t.redis.zadd(dueKey(0), later(), `${live}|held|9|${product.id}:2|ann`),
   },
   {
+    what: 'a deadline was moved in the index',
+    kinds: ['deadline_differs'],
+    plant: async (t, { live }) => t.redis.zadd(dueKey(0), '4102444800000', await memberOf(t, live)),
+  },
+  {
     what: "a buyer's count was edited",
     kinds: ['buyer_count'],
     plant: (t, { product }) => t.redis.hset(buyersKey(0, product.id), 'ann', '8'),
@@ -135,6 +140,12 @@ const IN_REDIS: Damage[] = [
     what: 'the price was edited in Redis',
     kinds: ['rules_differ'],
     plant: (t, { product }) => t.redis.hset(productKey(0, product.id), 'price_minor', '1'),
+  },
+  {
+    what: 'the version of the rules was edited in Redis',
+    kinds: ['rules_differ'],
+    plant: (t, { product }) =>
+      t.redis.hset(productKey(0, product.id), { rules_version: '99', price_minor: '1' }),
   },
   {
     what: 'a limit was added in Redis alone',

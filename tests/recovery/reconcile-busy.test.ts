@@ -90,6 +90,6 @@ test('while 2,000 holds a second go on, damage is found and repaired, and nothin
     const perSecond = await traffic.stop();
     console.info(`${Math.round(perSecond)} holds/s, ${JSON.stringify(traffic.counts)}`);
   }
-  expect(traffic.counts.held).toBeGreaterThan(10_000);
+  expect(traffic.counts.held).toBeGreaterThan(2_000);
   expect((await reconcile(false)).findings).toEqual([]);
 }, 180_000);

@@ -6,6 +6,7 @@ import { stock } from '../../db/schema.ts';
 import { type MarkDifference, marks } from '../../db/schema-books.ts';
 import { driftOf, inOrder, minus, NO_UNITS } from '../../domain/counters.ts';
 import { Deadline } from '../../domain/deadline.ts';
+import type { Finding } from '../../domain/finding.ts';
 import { newCall } from '../../domain/ids.ts';
 import type { Counters } from '../../domain/product.ts';
 import { Unavailable } from '../../domain/unavailable.ts';
@@ -114,6 +115,7 @@ export async function reconcileCounters(
     const marking = markScript.run(link.redis, laneKey(lane), { ...gate, productIds: some });
     const reply = await books.ask('mark', marking);
     if (reply.status !== 'marked') throw new Unavailable(`lane ${lane} is ${reply.status}`);
+    const known = books.findings.length;
     let corrections = Number(reply.corrections);
     for (const { productId, expected, found } of await compared(books, lane, gate.call)) {
       if (!found) {
@@ -139,5 +141,14 @@ export async function reconcileCounters(
       });
     }
     if (corrections > Number(reply.corrections)) books.parts.ring(lane);
+    // Unlike a correction, what is given back stands in no entry: a mark shows that they agree.
+    const isGivenBack = ({ kind, outcome }: Finding) =>
+      kind === 'product_missing' && outcome === 'repaired';
+    if (books.findings.slice(known).some(isGivenBack)) {
+      const again = await books.gate(lane);
+      const command = { ...again, productIds: some };
+      await books.ask('mark', markScript.run(link.redis, laneKey(lane), command));
+      await compared(books, lane, again.call);
+    }
   }
 }

@@ -191,6 +191,15 @@ class Judge {
         repair: 'put it into the index of deadlines: its units would never come back',
         fix: this.#repair({ add: member, deadlineMs }),
       });
+    } else if (members.get(member) !== deadlineMs) {
+      const at = (ms: number) => ({ due: new Date(ms).toISOString() });
+      this.#add({
+        kind: 'deadline_differs',
+        expected: at(deadlineMs),
+        found: at(members.get(member) ?? 0),
+        repair: 'give it its deadline in the index again',
+        fix: this.#repair({ add: member, deadlineMs }),
+      });
     }
     if (seen !== text && !(seen === '' && isDue)) {
       this.#add({

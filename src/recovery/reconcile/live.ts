@@ -91,7 +91,8 @@ class LivePass {
       const text = texts[index];
       const isDue = record.deadlineMs <= (Number(seconds) + 1) * 1_000;
       const isThere = text === formatRecord(record) || (text === null && isDue);
-      if (scores[index] === null || !isThere) this.#suspect(id);
+      const isIndexed = scores[index] !== null && Number(scores[index]) === record.deadlineMs;
+      if (!isIndexed || !isThere) this.#suspect(id);
     }
   }
 

@@ -1,6 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
 import { query } from '../../db/client.ts';
-import { toProductRow } from '../../db/products.ts';
+import { raiseRulesVersion, toProductRow } from '../../db/products.ts';
 import { products } from '../../db/schema.ts';
 import { NO_UNITS } from '../../domain/counters.ts';
 import { Deadline } from '../../domain/deadline.ts';
@@ -10,6 +11,7 @@ import type { Books } from './books.ts';
 
 const AT_ONCE = 500;
 const LIMIT_MS = 5_000;
+const SETTLED_AFTER_MS = 500;
 const COUNTERS = new Set(['total', 'available', 'held', 'pending', 'sold']);
 
 function pairsOf(flat: readonly string[]): Map<string, string> {
@@ -59,6 +61,41 @@ async function noteRules(
   });
 }
 
+// Newer rules are on their way for a moment. A version that stays another one, though the journal has
+// told that Redis has that of MySQL, was edited.
+async function noteVersion(books: Books, lane: number, productId: number): Promise<void> {
+  const { database, link } = books.parts;
+  const look = async () => {
+    const reading = database.orm.select().from(products).where(eq(products.id, productId));
+    const [row] = await query(new Deadline(LIMIT_MS), 'product', reading);
+    const key = productKey(lane, productId);
+    const found = await books.ask('product', link.redis.hget(key, 'rules_version'));
+    return { row, found };
+  };
+  const before = await look();
+  await pause(SETTLED_AFTER_MS);
+  const { row, found } = await look();
+  if (!row || row.rulesVersion !== before.row?.rulesVersion || found !== before.found) return;
+  if (row.rulesApplied !== row.rulesVersion || Number(found) === row.rulesVersion) return;
+  await books.note({
+    kind: 'rules_differ',
+    lane,
+    productId,
+    id: 'rules_version',
+    expected: { rules_version: row.rulesVersion },
+    found: found === null ? null : { rules_version: Number(found) },
+    units: 0,
+    repair: 'give Redis the rules of MySQL again, under a newer version than both',
+    fix: async () => {
+      const raised = Math.max(row.rulesVersion, Number(found) || 0);
+      const raising = raiseRulesVersion(database, productId, raised);
+      await query(new Deadline(LIMIT_MS), 'product', raising);
+      await books.parts.engine.admin.change(productId, {}, new Deadline(LIMIT_MS));
+      return true;
+    },
+  });
+}
+
 /** The catalog, and the rules of each product: Redis against the rows. */
 export async function reconcileProducts(books: Books, lane: number): Promise<void> {
   const { database, link } = books.parts;
@@ -79,8 +116,12 @@ export async function reconcileProducts(books: Books, lane: number): Promise<voi
       const lanesListed = listed[index] ?? null;
       if (lanesListed !== String(lane)) await noteCatalog(books, lane, row.id, lanesListed);
       const found = hashes[index] ?? {};
-      // Absent ones have a finding of their own; older or newer rules are on their way.
-      if (Number(found.rules_version) !== row.rulesVersion) continue;
+      // Absent ones have a finding of their own.
+      if (found.rules_version === undefined) continue;
+      if (Number(found.rules_version) !== row.rulesVersion) {
+        await noteVersion(books, lane, row.id);
+        continue;
+      }
       const { rules, rulesVersion } = toProductRow(row, true);
       const expected = pairsOf(
         productFields({ id: row.id, rulesVersion, rules, counters: NO_UNITS }),

@@ -122,7 +122,8 @@ async function reconcileQueue(books: Books): Promise<void> {
 /** What is not of a single lane: payments, adjustments, the queue. */
 export async function reconcileWork(books: Books): Promise<void> {
   await books.step('work', 0, 1);
-  await reconcileReceipts(books);
+  // Of one product, nothing is looked at that may be of others.
+  if (books.request.productId === null) await reconcileReceipts(books);
   await reconcileAdjustments(books);
   if (books.request.productId === null) await reconcileQueue(books);
   await books.step('work', 1, 1);
@@ -183,6 +184,7 @@ async function reconcileDeadLetters(books: Books, lane: number): Promise<void> {
 
 /** What waits in a lane: reservations that nobody ends, transitions that nobody takes. */
 export async function reconcileLaneWork(books: Books, lane: number): Promise<void> {
+  if (books.request.productId !== null) return;
   await reconcileOverdue(books, lane);
   await reconcileDeadLetters(books, lane);
 }
