@@ -7,6 +7,8 @@ import { ANSWER_LIMIT_MS, askRedis, parseInfo } from './client.ts';
 import { laneKey } from './keys.ts';
 
 const CLOCK_WINDOW_MS = 5_000;
+/** A timer may fire a millisecond early, and a script sees whole milliseconds. */
+const TIMER_EARLY_MS = 2;
 const REFRESH_EVERY_MS = 200;
 
 type Reply = { status: string; nowMs: number };
@@ -56,7 +58,7 @@ export class LaneLink {
 
   /** A caller's deadline on the server's clock, never later than the caller's own. */
   lateMs(deadline: Deadline): number {
-    return this.nowMs() + Math.floor(deadline.remainingMs());
+    return this.nowMs() + Math.floor(deadline.remainingMs()) - TIMER_EARLY_MS;
   }
 
   /** Takes the server's time from a reply that just came. */
