@@ -4,6 +4,7 @@ import type { Deadline } from '../domain/deadline.ts';
 import { laneOf, orderId, type ReservationId } from '../domain/ids.ts';
 import type { CancelOutcome, Order, OrderOutcome } from '../domain/outcomes.ts';
 import { parseItems } from '../domain/reservation.ts';
+import { Unavailable } from '../domain/unavailable.ts';
 import type { Missing, Refused } from '../redis/bindings/common.ts';
 import { type OrderReply, orderScript } from '../redis/bindings/order.ts';
 import { releaseScript } from '../redis/bindings/release.ts';
@@ -96,6 +97,19 @@ export async function makeOrder(
   });
 }
 
+/**
+ * An order that Redis does not have as one. Older data may have been put back there, and nobody has
+ * noticed yet: throws `Unavailable` where MySQL has the order.
+ */
+export async function unknownOrder(
+  parts: EngineParts,
+  id: ReservationId,
+  deadline: Deadline,
+): Promise<{ status: 'order_not_found' }> {
+  if (await readOrder(parts, id, deadline)) throw new Unavailable('Redis has lost the order');
+  return { status: 'order_not_found' };
+}
+
 /** Cancels an order that awaits payment. Resolves once MySQL has committed it. */
 export async function cancelOrder(
   parts: EngineParts,
@@ -115,8 +129,9 @@ export async function cancelOrder(
       }),
     );
     ring(lane);
-    if (!reply) return { status: 'order_not_found' };
-    if (reply.status === 'other' && !reply.ordered) return { status: 'order_not_found' };
+    if (!reply || (reply.status === 'other' && !reply.ordered)) {
+      return unknownOrder(parts, id, deadline);
+    }
     if (reply.status === 'other' && reply.state === 'expired') return { status: 'order_expired' };
     if (reply.status === 'other' && reply.state !== 'cancelled') return { status: 'order_paid' };
     // Not "is cancelled": a late payment may have made it paid again before this looks.

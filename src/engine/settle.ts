@@ -9,6 +9,7 @@ import { laneKey } from '../redis/keys.ts';
 import type { CommittedBy } from '../writer/acks.ts';
 import { withCommit } from './commit.ts';
 import { withFacts } from './facts.ts';
+import { unknownOrder } from './order.ts';
 import type { EngineParts } from './parts.ts';
 
 export interface SettleRequest {
@@ -41,7 +42,7 @@ export async function settle(
       }),
     );
     ring(lane);
-    if (!reply || reply.status === 'not_ordered') return { status: 'order_not_found' };
+    if (!reply || reply.status === 'not_ordered') return unknownOrder(parts, id, deadline);
     const receipt = async () => {
       const row = await query(deadline, 'receipt', readReceipt(database, reference));
       return row?.outcome ? { outcome: row.outcome, orderState: row.orderState } : undefined;

@@ -2,8 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { compose } from '../../src/compose.ts';
 import { beginRebuild } from '../../src/db/rebuild.ts';
+import { Unavailable } from '../../src/domain/unavailable.ts';
 import { WrongDatabase } from '../../src/recovery/errors.ts';
-import { CATALOG_KEY, laneKey, outboxKey, productKey } from '../../src/redis/keys.ts';
+import {
+  CATALOG_KEY,
+  dueKey,
+  laneKey,
+  outboxKey,
+  productKey,
+  reservationKey,
+} from '../../src/redis/keys.ts';
 import { drained, expectBooksBalance } from '../support/books.ts';
 import { held, hold, ordered, pay, unique } from '../support/buying.ts';
 import { makeProduct, ownEngine, seconds, type TestEngine } from '../support/engine.ts';
@@ -134,6 +142,21 @@ test('entries that a failed-over MySQL has lost are committed again, not trimmed
     expect(await t.sql('SELECT id FROM holds')).toEqual([{ id: `hold_${id}` }]);
   });
   expect(await t.redis.hget(laneKey(0), 'state')).toBe('open');
+});
+
+test('an order that Redis has forgotten, nobody having noticed yet, is not called unknown', async () => {
+  const t = await ownEngine({}, nothing);
+  const product = await makeProduct(t);
+  const { id } = await held(t, product);
+  const [key, members] = [reservationKey(0, id), await t.redis.zrange(dueKey(0), 0, '-1')];
+  const before = (await t.redis.get(key)) ?? '';
+  expect(await t.engine.order(id, '', seconds(5))).toMatchObject({ status: 'ordered' });
+  // As after an older copy was put back under the running server.
+  await t.redis.set(key, before, 'KEEPTTL');
+  await t.redis.zrem(dueKey(0), ...(await t.redis.zrange(dueKey(0), 0, '-1')));
+  await t.redis.zadd(dueKey(0), Date.now() + 60_000, members[0] ?? '');
+  await expect(pay(t, id)).rejects.toThrow(Unavailable);
+  await expect(t.engine.cancel(id, seconds(2))).rejects.toThrow(Unavailable);
 });
 
 test('an adjustment that was made before a rebuild is not made again after it', async () => {
