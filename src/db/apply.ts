@@ -34,11 +34,9 @@ export type Applied =
   | { status: 'moved' }
   | { status: 'committed'; isSuspect: boolean; drifts: Drift[]; deadLetters: DeadLetter[] };
 
-type Connection = PoolConnection;
-
 // Each transition within a savepoint of its own. What fails, and what follows it, joins the letters.
 async function applyApart(
-  connection: Connection,
+  connection: PoolConnection,
   apart: Apart[],
   known: readonly DeadLetter[],
   { keepsHistory }: ApplyPolicy,

@@ -1,6 +1,7 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import type { Transition } from '../domain/journal.ts';
 import type { Database } from './client.ts';
+import { fromJson } from './columns.ts';
 
 // What is to be known of buyers before their counts are called wrong.
 
@@ -42,9 +43,6 @@ export async function readWaitingBuyers({ pool }: Database, lane: number): Promi
     "SELECT payload FROM dead_letters WHERE lane = ? AND replayed_at IS NULL AND reservation <> ''",
     [lane],
   );
-  // MariaDB returns JSON as text.
-  const transitions = rows.map(({ payload }): Transition => {
-    return typeof payload === 'string' ? JSON.parse(payload) : payload;
-  });
+  const transitions = rows.map(({ payload }) => fromJson<Transition>(payload));
   return new Set(transitions.flatMap((transition) => buyerOf(transition) ?? []));
 }

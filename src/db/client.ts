@@ -7,6 +7,7 @@ import { Deadline, within } from '../domain/deadline.ts';
 import { Unavailable } from '../domain/unavailable.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
+const ATTEMPTS_MAX = 8;
 // Longer than any transaction of the sale. A network can swallow a connection without a word, and
 // whoever waits for its answer keeps it; TCP itself takes a quarter of an hour to notice.
 const SILENCE_MAX_MS = 12_000;
@@ -136,6 +137,17 @@ export function transaction<T>(
   work: (connection: PoolConnection) => Promise<T>,
 ): Promise<T> {
   return run(database, limitMs, ['START TRANSACTION'], work);
+}
+
+/** Runs a transaction again while it only lost to another one, a bounded number of times. */
+export async function retried<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let count = 1; ; count += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isTransient(error) || count === ATTEMPTS_MAX) throw error;
+    }
+  }
 }
 
 /** Runs `work` on one snapshot of all tables, whatever is written meanwhile. It can only read. */

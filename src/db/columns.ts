@@ -5,12 +5,15 @@ export const ascii = customType<{ data: string; config: { length: number } }>({
   dataType: (config) => `varchar(${config?.length ?? 255}) character set ascii collate ascii_bin`,
 });
 
-/** JSON as a value; MariaDB returns it as text. */
+/** A JSON column as a value; MariaDB returns it as text. */
+export const fromJson = <T>(value: unknown): T =>
+  (typeof value === 'string' ? JSON.parse(value) : value) as T;
+
 export const jsonOf = <T>() =>
   customType<{ data: T; driverData: unknown }>({
     dataType: () => 'json',
     toDriver: (value) => JSON.stringify(value),
-    fromDriver: (value) => (typeof value === 'string' ? JSON.parse(value) : value) as T,
+    fromDriver: (value) => fromJson<T>(value),
   });
 
 export const moment = (name: string) => datetime(name, { mode: 'date', fsp: 3 });

@@ -4,6 +4,7 @@ import { holdId, orderId } from '../domain/ids.ts';
 import type { UnitsByProduct } from '../domain/journal.ts';
 import type { Counters } from '../domain/product.ts';
 import type { DeadLetter } from './changes.ts';
+import { fromJson } from './columns.ts';
 import { insert, moment } from './rows.ts';
 
 const ERROR_LENGTH = 500;
@@ -82,7 +83,7 @@ export async function sumDeadLetters(
   );
   const byReservation = new Map<string, Units>();
   for (const { reservation, units } of rows) {
-    const moved: UnitsByProduct = typeof units === 'string' ? JSON.parse(units) : units;
+    const moved = fromJson<UnitsByProduct>(units);
     const known: Units = byReservation.get(reservation) ?? new Map();
     for (const [id, delta] of moved) add(known, id, delta);
     byReservation.set(reservation, known);

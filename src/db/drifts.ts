@@ -61,7 +61,7 @@ export function auditStock(
 }
 
 /** A mark at which they agree is as good as an entry that shows it. */
-export function auditMark(audit: Audit, productId: number): void {
+function auditMark(audit: Audit, productId: number): void {
   if (audit.open.has(productId)) audit.resolved.add(productId);
 }
 

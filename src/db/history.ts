@@ -13,7 +13,7 @@ import { holdItems, holds, orders, paymentEvents, products } from './schema.ts';
 import { deadLetters, transitions } from './schema-books.ts';
 
 /** Receipts and dead letters that are read of one reservation, the oldest ones. */
-export const LISTED_MAX = 1_000;
+const LISTED_MAX = 1_000;
 
 /** A step of a reservation. */
 export interface HistoryStep {

@@ -67,7 +67,7 @@ export async function listForgottenAdjustments(
 }
 
 /** Reservations with dead letters, and how many each has. */
-export async function countDeadLetters(
+export async function listWaiting(
   { pool }: Database,
   lane: number,
 ): Promise<{ reservation: string; letters: number; error: string }[]> {

@@ -4,7 +4,7 @@ import type { Database } from './client.ts';
 import { reconciliations } from './schema-books.ts';
 
 /** Findings kept of one run. All are counted. */
-export const FINDINGS_KEPT_MAX = 1_000;
+const FINDINGS_KEPT_MAX = 1_000;
 
 /** A run of the reconciliation, as it is remembered. */
 export interface ReconciliationRow {

@@ -19,9 +19,7 @@ export interface LastTransition {
 export interface ReservationRows {
   id: ReservationId;
   items: Item[];
-  hold:
-    | { lane: number; state: string; version: number; buyer: string; counted: boolean }
-    | undefined;
+  hold: { state: string; version: number } | undefined;
   order: { state: ReservationState; version: number; reference: string | null } | undefined;
   /** Undefined without a hold; then nothing else can be said of it either. */
   record: ReservationRecord | undefined;
@@ -100,13 +98,7 @@ export async function readReservationRows(
     const last = lastOf(lasts.get(id)?.[0]);
     found.set(id, {
       ...rows,
-      hold: hold && {
-        lane: hold.lane,
-        state: hold.state,
-        version: hold.version,
-        buyer: hold.buyer,
-        counted: Boolean(hold.counted),
-      },
+      hold: hold && { state: hold.state, version: hold.version },
       order: order && { state: order.state, version: order.version, reference: order.reference },
       last,
     });

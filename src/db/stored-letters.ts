@@ -1,11 +1,9 @@
 import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
 import type { LetterId, StoredLetter } from '../domain/dead-letters.ts';
 import type { Database } from './client.ts';
+import { fromJson } from './columns.ts';
 
 type Connection = Pick<PoolConnection, 'query'>;
-
-// MariaDB returns JSON as text.
-const parsed = (json: unknown) => (typeof json === 'string' ? JSON.parse(json) : json);
 
 const letterOf = (row: RowDataPacket): StoredLetter => ({
   id: {
@@ -17,8 +15,8 @@ const letterOf = (row: RowDataPacket): StoredLetter => ({
   atMs: row.at.getTime(),
   kind: row.kind,
   reservation: String(row.reservation),
-  transition: parsed(row.payload),
-  units: parsed(row.units),
+  transition: fromJson(row.payload),
+  units: fromJson(row.units),
   reason: String(row.error),
   replayedAtMs: row.replayed_at?.getTime() ?? null,
 });

@@ -1,12 +1,10 @@
 import { type Applied, type ApplyPolicy, applyChanges, type Run } from '../db/apply.ts';
 import type { DeadLetter, Watermark } from '../db/changes.ts';
-import { type Database, isTransient } from '../db/client.ts';
+import { type Database, retried } from '../db/client.ts';
 import type { Drift } from '../db/drifts.ts';
 import { isPoison } from '../db/rows.ts';
 import type { JournalEntry } from '../domain/journal.ts';
 import { foldApart, foldEntries } from './fold.ts';
-
-const ATTEMPTS_MAX = 8;
 
 /** What was committed of a run of entries; `moved` when another writer went on instead. */
 export interface Committed {
@@ -21,20 +19,6 @@ export const watermarkOf = (entry: JournalEntry): Watermark => {
   const { epoch, sequence, call, emitted } = entry;
   return { epoch, sequence, call, emitted };
 };
-
-async function applyWithRetries(
-  database: Database,
-  run: Run,
-  policy: ApplyPolicy,
-): Promise<Applied> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await applyChanges(database, run, policy);
-    } catch (error) {
-      if (!isTransient(error) || attempt === ATTEMPTS_MAX) throw error;
-    }
-  }
-}
 
 /**
  * Commits entries that follow `from`, in one transaction where the rows take them. Where they do
@@ -67,13 +51,13 @@ export async function commitEntries(
     const fold: Run['fold'] = (quarantined) => foldEntries(lane, some, quarantined);
     const run = { lane, from: before, to, fold };
     try {
-      return add(await applyWithRetries(database, run, policy));
+      return add(await retried(() => applyChanges(database, run, policy)));
     } catch (error) {
       if (!isPoison(error)) throw error;
     }
     if (some.length === 1) {
       const apart = () => foldApart(lane, last);
-      return add(await applyWithRetries(database, { ...run, apart }, policy));
+      return add(await retried(() => applyChanges(database, { ...run, apart }, policy)));
     }
     const [first, rest] = [some.slice(0, some.length / 2), some.slice(some.length / 2)];
     const middle = first.at(-1);

@@ -1,11 +1,6 @@
 import type { FoldedChanges, StockChange } from '../db/changes.ts';
 import { minus, NO_UNITS, plus, sameCounters } from '../domain/counters.ts';
-import {
-  type JournalEntry,
-  type Transition,
-  transitionsOf,
-  type UnitsByProduct,
-} from '../domain/journal.ts';
+import type { JournalEntry, Transition, UnitsByProduct } from '../domain/journal.ts';
 import type { Counters } from '../domain/product.ts';
 
 /** An entry that cannot be what a script wrote. Nothing of its batch is written. */
@@ -27,8 +22,7 @@ function addTransition(units: Units, { kind, event }: Transition): void {
   } else if (kind === 'reservation' && event.moved) {
     const { from, to } = event.moved;
     for (const { productId, qty } of event.items) {
-      add(units, productId, { [from]: -qty });
-      add(units, productId, { [to]: qty });
+      add(units, productId, { [from]: -qty, [to]: qty });
     }
   }
 }
@@ -79,12 +73,16 @@ function next(
 }
 
 /**
- * Adds what an entry did to counters. Throws `EntryDisagrees` when it moves units of a product and
+ * Adds what an entry and its transitions did to counters. Throws `EntryDisagrees` when it moves units of a product and
  * does not say where they stand.
  */
-export function foldStock(changes: FoldedChanges, entry: JournalEntry): void {
+export function foldStock(
+  changes: FoldedChanges,
+  entry: JournalEntry,
+  transitions: readonly Transition[],
+): void {
   const told: Units = new Map();
-  for (const transition of transitionsOf(entry)) addTransition(told, transition);
+  for (const transition of transitions) addTransition(told, transition);
   const corrected = correctionsOf(entry);
   for (const productId of [...told.keys(), ...corrected.keys()]) {
     if (entry.counters.has(productId)) continue;

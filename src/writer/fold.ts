@@ -147,7 +147,8 @@ export function foldEntries(
   };
   const waiting = new Set(quarantined);
   for (const entry of entries) {
-    for (const [ordinal, transition] of transitionsOf(entry).entries()) {
+    const transitions = transitionsOf(entry);
+    for (const [ordinal, transition] of transitions.entries()) {
       const id = reservationOf(transition);
       const isWaiting = id !== '' && waiting.has(id);
       if (isWaiting || transition.kind === 'unreadable') {
@@ -156,7 +157,7 @@ export function foldEntries(
         waiting.add(id);
       } else foldTransition(changes, transition, entry);
     }
-    foldStock(changes, entry);
+    foldStock(changes, entry, transitions);
   }
   return changes;
 }

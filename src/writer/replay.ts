@@ -1,6 +1,6 @@
 import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
 import { applyRows } from '../db/apply-rows.ts';
-import { type Database, driverError, isTransient, transaction } from '../db/client.ts';
+import { type Database, driverError, retried, transaction } from '../db/client.ts';
 import { isPoison } from '../db/rows.ts';
 import { makeReady } from '../db/rows-made-again.ts';
 import {
@@ -17,7 +17,6 @@ import { isLive } from '../domain/reservation.ts';
 import { foldTransition, noRows } from './fold.ts';
 
 const TRANSACTION_LIMIT_MS = 10_000;
-const ATTEMPTS_MAX = 8;
 
 /** Ends the transaction, so that nothing of the replay stays. */
 class Refused extends Error {
@@ -105,17 +104,15 @@ export async function replayDeadLetters(
   id: LetterId,
   keepsHistory: boolean,
 ): Promise<ReplayOutcome> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await transaction(database, TRANSACTION_LIMIT_MS, (connection) =>
+  try {
+    return await retried(() =>
+      transaction(database, TRANSACTION_LIMIT_MS, (connection) =>
         replayWithin(connection, id, keepsHistory),
-      );
-    } catch (error) {
-      if (error instanceof Refused) {
-        return { status: 'still_refused', letter: error.letter, reason: error.message };
-      }
-      if (!isTransient(error) || attempt === ATTEMPTS_MAX) throw error;
-    }
+      ),
+    );
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { status: 'still_refused', letter: error.letter, reason: error.message };
   }
 }
 

@@ -2,13 +2,9 @@ import type { ReconciliationRow } from '../../db/reconciliations.ts';
 import type { Finding } from '../../domain/finding.ts';
 import type { Reconciliation } from './reconciliation.ts';
 
-// How the API and the CLI tell of runs. The JSON is the contract, the types follow from it.
+// How the API and the CLI tell of runs.
 
-export type FindingJson = ReturnType<typeof findingJson>;
-export type ReconciliationJson = ReturnType<typeof reconciliationJson>;
-export type PastReconciliationJson = ReturnType<typeof pastReconciliationJson>;
-
-export const findingJson = (finding: Finding) => ({
+const findingJson = (finding: Finding) => ({
   kind: finding.kind,
   lane: finding.lane,
   product_id: finding.productId,

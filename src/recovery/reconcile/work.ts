@@ -1,10 +1,10 @@
 import { Queue } from 'bullmq';
 import { query } from '../../db/client.ts';
 import {
-  countDeadLetters,
   listContradictedReceipts,
   listForgottenAdjustments,
   listForgottenReceipts,
+  listWaiting,
 } from '../../db/open-work.ts';
 import { Deadline, within } from '../../domain/deadline.ts';
 import { holdId } from '../../domain/ids.ts';
@@ -163,7 +163,7 @@ async function reconcileOverdue(books: Books, lane: number): Promise<void> {
 }
 
 async function reconcileDeadLetters(books: Books, lane: number): Promise<void> {
-  const reading = countDeadLetters(books.parts.database, lane);
+  const reading = listWaiting(books.parts.database, lane);
   for (const { reservation, letters, error } of await query(
     new Deadline(LIMIT_MS),
     'dead letters',
