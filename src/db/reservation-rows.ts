@@ -1,6 +1,7 @@
 import type { PoolConnection, RowDataPacket } from 'mysql2/promise';
 import { holdId, orderId, type ReservationId } from '../domain/ids.ts';
 import type { Item, ReservationRecord, ReservationState } from '../domain/reservation.ts';
+import type { Database } from './client.ts';
 
 // Reservations as all their rows have them, many at a time.
 
@@ -21,10 +22,28 @@ export interface ReservationRows {
   items: Item[];
   hold: { state: string; version: number } | undefined;
   order: { state: ReservationState; version: number; reference: string | null } | undefined;
-  /** Undefined without a hold; then nothing else can be said of it either. */
+  /** As the order says, where there is one. Undefined without rows. */
   record: ReservationRecord | undefined;
   /** Undefined where no history is kept. */
   last: LastTransition | undefined;
+}
+
+/** What rows say that a reservation is; '' where a hold was ordered and the order is gone. */
+export function stateOf({ hold, order }: ReservationRows): { state: string; version: number } {
+  if (order) return order;
+  const { state = '', version = 0 } = hold ?? {};
+  return { state: state === 'ordered' ? '' : state, version };
+}
+
+/** Whether rows are not as their own history left them. */
+export function isEdited(rows: ReservationRows): boolean {
+  const { last } = rows;
+  if (!last) return false;
+  const { state, version } = stateOf(rows);
+  // People say of a paid order that it was refunded, with no transition of the journal.
+  if (last.version === version && last.to === 'paid' && state === 'refunded') return false;
+  // An older one proves nothing: history may have been switched off since.
+  return last.version > version || (last.version === version && last.to !== state);
 }
 
 const ms = (time: Date | null): number => time?.getTime() ?? 0;
@@ -48,16 +67,17 @@ async function rowsById(
 type Row = RowDataPacket | undefined;
 
 function recordOf(hold: Row, order: Row, items: Item[]): ReservationRecord | undefined {
-  if (!hold) return undefined;
+  const row = order ?? hold;
+  if (!row) return undefined;
   return {
-    state: order ? order.state : hold.state,
-    version: order ? order.version : hold.version,
+    state: row.state,
+    version: row.version,
     items,
-    deadlineMs: ms(order ? order.pay_by : hold.expires_at),
-    amountMinor: Number(hold.amount_minor),
-    currency: hold.currency,
-    buyer: hold.buyer,
-    counted: Boolean(order ? order.counted : hold.counted),
+    deadlineMs: ms(order ? order.pay_by : row.expires_at),
+    amountMinor: Number(row.amount_minor),
+    currency: row.currency,
+    buyer: row.buyer,
+    counted: Boolean(row.counted),
     ordered: Boolean(order),
     reference: order?.reference ?? '',
   };
@@ -104,4 +124,18 @@ export async function readReservationRows(
     });
   }
   return found;
+}
+
+/** Orders of a lane whose holds are gone; at most `limit`. */
+export async function listOrphans(
+  { pool }: Database,
+  lane: number,
+  limit: number,
+): Promise<ReservationId[]> {
+  const [rows] = await pool.query<RowDataPacket[]>(
+    'SELECT o.id FROM orders o LEFT JOIN holds h ON h.id = o.hold_id' +
+      ' WHERE o.lane = ? AND h.id IS NULL LIMIT ?',
+    [lane, limit],
+  );
+  return rows.map((row) => String(row.id).slice(orderId('').length));
 }

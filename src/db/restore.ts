@@ -1,5 +1,5 @@
 import type { PoolConnection, ResultSetHeader } from 'mysql2/promise';
-import { holdId, orderId, type ReservationId } from '../domain/ids.ts';
+import { createdAtOf, holdId, orderId, type ReservationId } from '../domain/ids.ts';
 import type { ReservationRecord } from '../domain/reservation.ts';
 import type { LastTransition, ReservationRows } from './reservation-rows.ts';
 import { isPoison, moment } from './rows.ts';
@@ -75,6 +75,19 @@ export async function restoreRows(
     ),
   );
   return isNew || isNewOrder;
+}
+
+/** Writes the hold of an order again. False when there is such a row already. */
+export function restoreHold(connection: Connection, id: ReservationId): Promise<boolean> {
+  return isWritten(
+    connection.query(
+      'INSERT INTO holds (id, lane, state, version, buyer, counted, amount_minor, currency, created_at,' +
+        " expires_at, ended_at) SELECT ?, lane, 'ordered', COALESCE((SELECT MIN(version) FROM" +
+        " transitions WHERE reservation = ? AND to_state = 'pending'), 2), buyer, counted," +
+        ' amount_minor, currency, ?, created_at, created_at FROM orders WHERE id = ?',
+      [holdId(id), id, moment(createdAtOf(id)), orderId(id)],
+    ),
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dueKey, productKey } from '../../src/redis/keys.ts';
-import { soldSome } from '../recovery/damages.ts';
+import { soldSome } from '../recovery/sold-some.ts';
 import { expectBooksBalance } from '../support/books.ts';
 import { ownEngine, type TestEngine } from '../support/engine.ts';
 import { holdfast } from '../support/process.ts';

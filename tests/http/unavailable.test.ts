@@ -87,8 +87,8 @@ test('without its servers every call is 503, and the process answers', async () 
   const order_id = orderId(await ordered(engine, product));
   await other.close();
   const { log, errors } = captureLog();
-  const { engine: cut, inbox: payments, ready, reconcile, reconciliations } = other;
-  const deps = { engine: cut, payments, ready, reconcile, reconciliations, log };
+  const { engine: cut, inbox: payments, ready, reconcile, reconciliations, deadLetters } = other;
+  const deps = { engine: cut, payments, ready, reconcile, reconciliations, deadLetters, log };
   const app = clientOf(appOn(engine, deps));
   const calls = [
     app.get('/api/products'),
@@ -107,6 +107,9 @@ test('without its servers every call is 503, and the process answers', async () 
     app.admin('GET', '/overview'),
     app.admin('POST', '/reconciliations', {}),
     app.admin('GET', '/reconciliations'),
+    app.admin('GET', '/dead-letters'),
+    app.admin('POST', '/dead-letters/0.1-0.1/replay'),
+    app.admin('GET', `/history/${order_id}`),
     app.get('/readyz'),
   ];
   for (const answer of await Promise.all(calls)) expectProblem(answer, 'unavailable');

@@ -1,7 +1,5 @@
-import { expect } from 'vitest';
 import type { FindingKind } from '../../src/domain/finding.ts';
 import { newReservationId } from '../../src/domain/ids.ts';
-import type { Product } from '../../src/domain/product.ts';
 import { formatDueMember, parseRecord } from '../../src/domain/reservation.ts';
 import {
   BULL_PREFIX,
@@ -11,34 +9,9 @@ import {
   productKey,
   reservationKey,
 } from '../../src/redis/keys.ts';
-import { held, ordered, pay, unique } from '../support/buying.ts';
-import { makeProduct, seconds, type TestEngine } from '../support/engine.ts';
-import { eventually } from '../support/wait.ts';
-
-/** A small sale with something in every state. */
-export interface Planted {
-  product: Product;
-  live: string;
-  pending: string;
-  paid: string;
-  released: string;
-}
-
-export async function soldSome(t: TestEngine): Promise<Planted> {
-  const product = await makeProduct(t, { totalStock: 50, maxPerBuyer: 9 });
-  const live = (await held(t, product, { qty: 2, buyer: 'ann' })).id;
-  const pending = await ordered(t, product, { buyer: 'bob' });
-  const paid = await ordered(t, product, { qty: 3, buyer: 'eve' });
-  await pay(t, paid);
-  const released = (await held(t, product, { buyer: 'dan' })).id;
-  await t.engine.release(released, seconds(2));
-  // The last of it, and the journal has an order: the rest is there too.
-  await eventually(async () => {
-    const rows = await t.sql('SELECT state FROM holds WHERE id = ?', [`hold_${released}`]);
-    expect(rows).toEqual([{ state: 'released' }]);
-  });
-  return { product, live, pending, paid, released };
-}
+import { unique } from '../support/buying.ts';
+import type { TestEngine } from '../support/engine.ts';
+import type { Planted } from './sold-some.ts';
 
 /** Something done to one of the stores behind the engine's back, and what is to be found. */
 export interface Damage {
@@ -175,6 +148,16 @@ const IN_MYSQL: Damage[] = [
       await t.sql('DELETE FROM holds WHERE id = ?', [`hold_${live}`]);
       await t.sql('DELETE FROM hold_items WHERE hold_id = ?', [`hold_${live}`]);
     },
+  },
+  {
+    what: 'the row of the hold behind an order that awaits payment was deleted',
+    kinds: ['row_missing'],
+    plant: (t, { pending }) => t.sql('DELETE FROM holds WHERE id = ?', [`hold_${pending}`]),
+  },
+  {
+    what: 'the row of the hold behind a paid order was deleted',
+    kinds: ['row_missing'],
+    plant: (t, { paid }) => t.sql('DELETE FROM holds WHERE id = ?', [`hold_${paid}`]),
   },
   {
     what: 'the row of an order that awaits payment was deleted',

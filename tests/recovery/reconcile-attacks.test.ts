@@ -13,7 +13,7 @@ import { makeProduct, ownEngine, seconds, type TestEngine } from '../support/eng
 import { stagedBooks } from '../support/staged-books.ts';
 import { undrainedEngine } from '../support/undrained.ts';
 import { eventually } from '../support/wait.ts';
-import { soldSome } from './damages.ts';
+import { soldSome } from './sold-some.ts';
 
 // Sequences that were found by attacking the reconciliation. Each was a false finding, a repair that
 // did harm, or damage that stayed, once.

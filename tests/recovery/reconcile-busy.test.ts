@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { hold, pay } from '../support/buying.ts';
 import { makeProduct, ownEngine, seconds, type TestEngine } from '../support/engine.ts';
-import { DAMAGES, soldSome } from './damages.ts';
+import { DAMAGES } from './damages.ts';
+import { soldSome } from './sold-some.ts';
 
 const PER_SECOND = 2_000;
 const TICK_MS = 10;

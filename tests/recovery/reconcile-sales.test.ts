@@ -4,7 +4,7 @@ import { expectBooksBalance } from '../support/books.ts';
 import { atOnce, held, ordered, pay } from '../support/buying.ts';
 import { makeProduct, ownEngine, seconds, type TestEngine } from '../support/engine.ts';
 import { eventually } from '../support/wait.ts';
-import { soldSome } from './damages.ts';
+import { soldSome } from './sold-some.ts';
 
 // Sales that nothing is wrong with, however they went, and many that something is wrong with.
 

@@ -5,7 +5,8 @@ import { expectBooksBalance } from '../support/books.ts';
 import { hold } from '../support/buying.ts';
 import { ownEngine, type TestEngine } from '../support/engine.ts';
 import { eventually } from '../support/wait.ts';
-import { DAMAGES, soldSome } from './damages.ts';
+import { DAMAGES } from './damages.ts';
+import { soldSome } from './sold-some.ts';
 
 // Nobody sweeps up behind the damage.
 const engine = () =>

@@ -1,5 +1,5 @@
-import type { ReservationRows } from '../../db/reservation-rows.ts';
-import { restoreItems, restoreRows, restoreState } from '../../db/restore.ts';
+import { isEdited, type ReservationRows, stateOf } from '../../db/reservation-rows.ts';
+import { restoreHold, restoreItems, restoreRows, restoreState } from '../../db/restore.ts';
 import { holdId, orderId } from '../../domain/ids.ts';
 import {
   formatDueMember,
@@ -16,20 +16,11 @@ import type { InRedis } from './suspects.ts';
 
 const unitsOf = (items: readonly Item[]): number => items.reduce((sum, { qty }) => sum + qty, 0);
 
-const told = ({ state, version, items }: ReservationRecord) => ({
-  state,
-  version,
-  items: formatItems(items),
-});
+const told = ({ state, version, items }: ReservationRecord) => {
+  return { state, version, items: formatItems(items) };
+};
 
 const nameOf = (id: string, isOrder: boolean): string => (isOrder ? orderId(id) : holdId(id));
-
-/** What rows say that a reservation is; '' where a hold was ordered and the order is gone. */
-function stateOf({ hold, order }: ReservationRows): { state: string; version: number } {
-  if (order) return order;
-  const { state = '', version = 0 } = hold ?? {};
-  return { state: state === 'ordered' ? '' : state, version };
-}
 
 /** One reservation, by its rows and by Redis at one position of the journal. */
 class Judge {
@@ -49,19 +40,26 @@ class Judge {
   }
 
   judge(nowMs: number): void {
-    const { hold, record } = this.#rows;
+    const { hold, order, record } = this.#rows;
     const whole = this.#lostItems();
-    if (!hold || !record) this.#judgeUnknown();
+    if (order && !hold) this.#noteLostHold();
+    if (!record) this.#judgeUnknown();
     else if (whole) this.#noteLostItems(whole);
-    else if (this.#isEdited()) this.#noteEdited();
+    else if (isEdited(this.#rows)) this.#noteEdited();
     else if (isLive(record.state)) this.#judgeLive(record, nowMs);
     else this.#judgeEnded(record);
   }
 
   #add(found: Pick<Found, 'kind' | 'expected' | 'found' | 'repair'> & Partial<Found>): void {
     const { id, items, order } = this.#rows;
-    const base = { lane: this.#lane, productId: null, id: nameOf(id, order !== undefined) };
-    this.found.push({ ...base, units: unitsOf(items), ...found });
+    const name = nameOf(id, order !== undefined);
+    this.found.push({
+      lane: this.#lane,
+      productId: null,
+      id: name,
+      units: unitsOf(items),
+      ...found,
+    });
   }
 
   #repair(change: { record?: string; remove?: string; add?: string; deadlineMs?: number }) {
@@ -87,7 +85,7 @@ class Judge {
   }
 
   #judgeUnknown(): void {
-    const { id, order, last } = this.#rows;
+    const { id, last } = this.#rows;
     const record = this.#seen.record === '' ? undefined : parseRecord(this.#seen.record);
     const member = record && formatDueMember(id, record);
     const isAlive = record && isLive(record.state);
@@ -116,16 +114,30 @@ class Judge {
         fix: this.#repair({ record: '' }),
       });
     }
-    if (order || (last && isLive(last.to) && !isAlive)) {
-      const known = order ?? { state: last?.to ?? '', version: last?.version ?? 0 };
+    // Whoever paid is owed something, whatever Redis has forgotten.
+    if (last && !isAlive && (isLive(last.to) || last.to === 'paid')) {
       this.#add({
         kind: 'row_missing',
-        id: holdId(id),
-        expected: { state: known.state, version: known.version },
+        id: nameOf(id, last.to !== 'held'),
+        expected: { state: last.to, version: last.version },
         found: null,
-        repair: 'restore the row of the hold from a backup; Redis no longer knows it',
+        repair: 'restore its rows from a backup; Redis no longer knows it',
       });
     }
+  }
+
+  // Its order says all that matters of it, and is judged by itself.
+  #noteLostHold(): void {
+    const { id } = this.#rows;
+    this.#add({
+      kind: 'row_missing',
+      id: holdId(id),
+      expected: { state: 'ordered' },
+      found: null,
+      units: 0,
+      repair: 'write the row again from that of its order',
+      fix: () => restoreHold(this.#books.locked(), id),
+    });
   }
 
   // Items never change: those that the record has beside the rows' own have lost their rows.
@@ -143,7 +155,7 @@ class Judge {
     const { id, items } = this.#rows;
     this.#add({
       kind: 'row_missing',
-      expected: told(record),
+      expected: { items: formatItems(record.items) },
       found: { items: formatItems(items) },
       units: unitsOf(record.items) - unitsOf(items),
       repair: "write the rows of its items again from Redis' record",
@@ -151,20 +163,10 @@ class Judge {
     });
   }
 
-  #isEdited(): boolean {
-    const { last } = this.#rows;
-    if (!last) return false;
-    const { state, version } = stateOf(this.#rows);
-    // People say of a paid order that it was refunded, with no transition of the journal.
-    if (last.version === version && last.to === 'paid' && state === 'refunded') return false;
-    // An older one proves nothing: history may have been switched off since.
-    return last.version > version || (last.version === version && last.to !== state);
-  }
-
   #noteEdited(): void {
     const { last, order } = this.#rows;
-    const { state, version } = stateOf(this.#rows);
     if (!last) return;
+    const { state, version } = stateOf(this.#rows);
     const { record } = this.#seen;
     const payByMs = record === '' ? last.atMs : parseRecord(record).deadlineMs;
     this.#add({

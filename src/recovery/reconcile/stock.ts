@@ -1,3 +1,4 @@
+import { listOrphans } from '../../db/reservation-rows.ts';
 import {
   correctStock,
   listContradicted,
@@ -8,7 +9,7 @@ import { driftOf, minus, sameCounters } from '../../domain/counters.ts';
 import type { Books } from './books.ts';
 import { examineSuspects } from './suspects.ts';
 
-const CONTRADICTED_MAX = 1_000;
+const SUSPECTS_MAX = 1_000;
 
 /**
  * MySQL against itself, in one snapshot: what the journal adds up to, against the sum of the rows.
@@ -24,12 +25,15 @@ export async function reconcileStock(books: Books, lane: number): Promise<number
   await books.step('stock', 0, 1);
   let all = await read();
   books.products += all.length;
-  const suspects = all.filter(isWrong).map(({ productId }) => productId);
+  const wrong = all.filter(isWrong).map(({ productId }) => productId);
+  const suspects = await listOrphans(database, lane, SUSPECTS_MAX);
+  if (wrong.length > 0) {
+    suspects.push(...(await listContradicted(database, lane, wrong, SUSPECTS_MAX)));
+  }
   if (suspects.length > 0) {
-    const ids = await listContradicted(database, lane, suspects, CONTRADICTED_MAX);
-    const seen = ids.map((id) => ({ id, members: [] }));
+    const seen = [...new Set(suspects)].map((id) => ({ id, members: [] }));
     await examineSuspects(books, lane, seen);
-    if (books.request.fixes && ids.length > 0) all = await read();
+    if (books.request.fixes) all = await read();
   }
   for (const each of all) if (isWrong(each)) await noteWrong(books, lane, each);
   for (const { productId, rows } of all) {

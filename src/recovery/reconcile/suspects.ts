@@ -109,6 +109,7 @@ async function examineOnce(books: Books, lane: number, suspects: Suspect[]): Pro
     if (waiting.has(suspect.id)) continue;
     const found = after.found.get(suspect.id);
     const stored = rows.get(suspect.id);
+    if (stored?.items.length && !books.concerns(stored.items)) continue;
     // Every transition leaves another record behind.
     if (!found || !stored || found.record !== before.found.get(suspect.id)?.record) {
       moved.push(suspect);
