@@ -7,6 +7,7 @@ import type {
   UnitsByProduct,
 } from '../domain/journal.ts';
 import type { Counters } from '../domain/product.ts';
+import type { OrderState } from '../domain/reservation.ts';
 
 /** What became of a hold. Times are milliseconds since 1970, by the Redis server's clock. */
 export interface HoldChange {
@@ -16,7 +17,7 @@ export interface HoldChange {
 }
 
 export interface OrderChange {
-  state: 'pending' | 'paid' | 'cancelled' | 'expired' | 'refund_due' | 'refunded';
+  state: OrderState;
   version: number;
   counted: boolean;
   reference: string | null;

@@ -12,7 +12,16 @@ const eventOf = (row: Row): PaymentEvent => ({
   orderId: row.order_id,
   reference: row.reference,
   status: row.status,
+  money:
+    row.amount_minor === null
+      ? undefined
+      : { amountMinor: Number(row.amount_minor), currency: row.currency },
+  payment: row.payment ?? undefined,
+  returnsUnits: Boolean(row.returns_units),
 });
+
+const EVENT =
+  'e.reference, e.order_id, e.status, e.amount_minor, e.currency, e.payment, e.returns_units';
 
 /** Receipts without an outcome from before a moment whose order is there. */
 export async function listForgottenReceipts(
@@ -20,7 +29,7 @@ export async function listForgottenReceipts(
   before: Date,
 ): Promise<PaymentEvent[]> {
   const [rows] = await pool.query<Row[]>(
-    'SELECT e.reference, e.order_id, e.status FROM payment_events e JOIN orders o ON o.id = e.order_id' +
+    `SELECT ${EVENT} FROM payment_events e JOIN orders o ON o.id = e.order_id` +
       ' WHERE e.outcome IS NULL AND e.received_at < ? ORDER BY e.received_at LIMIT ?',
     [before, AT_MOST],
   );
@@ -37,10 +46,10 @@ export interface Contradiction extends PaymentEvent {
 /** Receipts that made their order paid, and orders that are not. */
 export async function listContradictedReceipts({ pool }: Database): Promise<Contradiction[]> {
   const [rows] = await pool.query<Row[]>(
-    'SELECT e.reference, e.order_id, e.status, o.state, o.lane FROM payment_events e' +
+    `SELECT ${EVENT}, o.state, o.lane FROM payment_events e` +
       ' LEFT JOIN orders o ON o.id = e.order_id' +
       " WHERE e.outcome = 'applied' AND e.status = 'success'" +
-      " AND (o.id IS NULL OR o.state NOT IN ('paid', 'refunded')) LIMIT ?",
+      " AND (o.id IS NULL OR o.state NOT IN ('paid', 'refunded', 'returned')) LIMIT ?",
     [AT_MOST],
   );
   return rows.map((row) => ({

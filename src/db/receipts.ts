@@ -15,6 +15,12 @@ const toReceipt = (row: typeof paymentEvents.$inferSelect): Receipt => ({
   orderId: row.orderId,
   reference: row.reference,
   status: row.status,
+  money:
+    row.amountMinor === null || row.currency === null
+      ? undefined
+      : { amountMinor: row.amountMinor, currency: row.currency },
+  payment: row.payment ?? undefined,
+  returnsUnits: row.returnsUnits,
   outcome: row.outcome,
   orderState: (row.orderState ?? 'pending') as ReservationState,
   receivedAt: row.receivedAt,

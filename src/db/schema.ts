@@ -8,7 +8,9 @@ import {
   smallint,
   varchar,
 } from 'drizzle-orm/mysql-core';
+import type { PaymentStatus, ReceiptOutcome } from '../domain/outcomes.ts';
 import type { Counters } from '../domain/product.ts';
+import type { OrderState } from '../domain/reservation.ts';
 import { ascii, jsonOf, moment, position, units } from './columns.ts';
 
 /** What a rebuild found wrong in the rows, and put right. */
@@ -32,6 +34,8 @@ export const products = mysqlTable('products', {
   endsAt: moment('ends_at'),
   holdTtlMs: int('hold_ttl_ms').notNull(),
   payTtlMs: int('pay_ttl_ms').notNull(),
+  /** By how much a buyer may extend a hold, once; 0 for not at all. */
+  extendMs: int('extend_ms').notNull().default(0),
   maxPerHold: int('max_per_hold'),
   maxPerBuyer: int('max_per_buyer'),
   rulesVersion: int('rules_version').notNull(),
@@ -100,29 +104,36 @@ export const holdItems = mysqlTable(
     qty: int('qty').notNull(),
     priceMinor: bigint('price_minor', { mode: 'number' }).notNull(),
   },
-  (table) => [primaryKey({ columns: [table.holdId, table.productId] })],
+  (table) => [
+    primaryKey({ columns: [table.holdId, table.productId] }),
+    index('hold_items_product').on(table.productId, table.holdId),
+  ],
 );
 
-export const orders = mysqlTable('orders', {
-  id: ascii('id', { length: 40 }).primaryKey(),
-  holdId: ascii('hold_id', { length: 40 }).notNull().default(''),
-  lane: smallint('lane').notNull().default(0),
-  state: ascii('state', { length: 16 })
-    .$type<'pending' | 'paid' | 'cancelled' | 'expired' | 'refund_due' | 'refunded'>()
-    .notNull(),
-  version: int('version').notNull(),
-  buyer: ascii('buyer', { length: 64 }).notNull().default(''),
-  amountMinor: bigint('amount_minor', { mode: 'number' }).notNull().default(0),
-  currency: ascii('currency', { length: 3 }).notNull().default(''),
-  /** Whether its units count towards the buyer's limit; a late payment can change that. */
-  counted: boolean('counted').notNull().default(false),
-  idempotencyKey: ascii('idempotency_key', { length: 128 }).notNull().default(''),
-  /** Of the payment event that settled it. */
-  reference: ascii('reference', { length: 128 }),
-  createdAt: moment('created_at'),
-  payBy: moment('pay_by'),
-  settledAt: moment('settled_at'),
-});
+export const orders = mysqlTable(
+  'orders',
+  {
+    id: ascii('id', { length: 40 }).primaryKey(),
+    holdId: ascii('hold_id', { length: 40 }).notNull().default(''),
+    lane: smallint('lane').notNull().default(0),
+    state: ascii('state', { length: 16 }).$type<OrderState>().notNull(),
+    version: int('version').notNull(),
+    buyer: ascii('buyer', { length: 64 }).notNull().default(''),
+    amountMinor: bigint('amount_minor', { mode: 'number' }).notNull().default(0),
+    currency: ascii('currency', { length: 3 }).notNull().default(''),
+    /** Whether its units count towards the buyer's limit; a late payment can change that. */
+    counted: boolean('counted').notNull().default(false),
+    idempotencyKey: ascii('idempotency_key', { length: 128 }).notNull().default(''),
+    /** Of the payment event that settled it. */
+    reference: ascii('reference', { length: 128 }),
+    createdAt: moment('created_at'),
+    payBy: moment('pay_by'),
+    settledAt: moment('settled_at'),
+    refundedAt: moment('refunded_at'),
+  },
+  // Ids are made in the order of time, so that a page of a list is a range of this index.
+  (table) => [index('orders_state').on(table.state, table.id)],
+);
 
 /** Each time a lane was built from these tables, why, and what was found wrong on the way. */
 export const rebuilds = mysqlTable(
@@ -147,11 +158,21 @@ export const paymentEvents = mysqlTable(
   {
     reference: ascii('reference', { length: 128 }).primaryKey(),
     orderId: varchar('order_id', { length: 64 }).notNull().default(''),
-    status: ascii('status', { length: 16 }).$type<'success' | 'failed'>().notNull(),
+    status: ascii('status', { length: 16 }).$type<PaymentStatus>().notNull(),
+    /** What was paid or refunded, where the event says so. */
+    amountMinor: bigint('amount_minor', { mode: 'number' }),
+    currency: ascii('currency', { length: 3 }),
+    /** The provider's id of the payment; of several events that tell of one success, the first's. */
+    payment: ascii('payment', { length: 128 }).unique('payment_events_payment'),
+    /** Of a refund: whether its units are to be sold again. */
+    returnsUnits: boolean('returns_units').notNull().default(false),
     receivedAt: moment('received_at').notNull(),
-    outcome: ascii('outcome', { length: 16 }).$type<'applied' | 'ignored' | 'refund_due'>(),
+    outcome: ascii('outcome', { length: 16 }).$type<ReceiptOutcome>(),
     orderState: ascii('order_state', { length: 16 }),
     decidedAt: moment('decided_at'),
+    /** When money that was due back went back, and the refund that says so. */
+    refundedAt: moment('refunded_at'),
+    refundedBy: ascii('refunded_by', { length: 128 }),
   },
   (table) => [
     index('payment_events_open').on(table.outcome, table.receivedAt),

@@ -1,5 +1,5 @@
 import type { Product } from './product.ts';
-import type { Item, ReservationState } from './reservation.ts';
+import type { Item, OrderState, ReservationState } from './reservation.ts';
 
 // What the engine answers. A refusal is a value; only unreachable servers throw (`Unavailable`).
 
@@ -24,7 +24,7 @@ export interface Hold {
 /** An order as MySQL has it. */
 export interface Order {
   id: string;
-  state: Exclude<ReservationState, 'held' | 'released'>;
+  state: OrderState;
   items: Item[];
   amountMinor: number;
   currency: string;
@@ -70,14 +70,33 @@ export type CancelOutcome =
   | { status: 'order_expired' }
   | { status: 'order_paid' };
 
-export interface PaymentEvent {
-  /** As the payment provider names the order, known here or not. */
-  orderId: string;
-  reference: string;
-  status: 'success' | 'failed';
+export type PaymentStatus = 'success' | 'failed' | 'refunded';
+
+export interface Money {
+  amountMinor: number;
+  currency: string;
 }
 
-export type ReceiptOutcome = 'applied' | 'ignored' | 'refund_due';
+/** What a payment provider says. */
+export interface PaymentEvent {
+  /** As the provider names the order, known here or not. */
+  orderId: string;
+  /** Of this event; it takes effect at most once. */
+  reference: string;
+  status: PaymentStatus;
+  /** What was paid or refunded, where the event says so. */
+  money?: Money | undefined;
+  /** The provider's id of the payment, where it has one; several events may tell of it. */
+  payment?: string | undefined;
+  /** Of a refund: whether its units are to be sold again. */
+  returnsUnits?: boolean | undefined;
+}
+
+/**
+ * What became of a payment event. `refund_due`: there is nothing to sell for this money.
+ * `amount_mismatch`: it is not the order's amount, and the order is as it was.
+ */
+export type ReceiptOutcome = 'applied' | 'ignored' | 'refund_due' | 'amount_mismatch';
 
 export type PaymentOutcome =
   | { status: ReceiptOutcome; orderState: ReservationState }

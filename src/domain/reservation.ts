@@ -13,7 +13,12 @@ export type ReservationState =
   | 'paid'
   | 'cancelled'
   | 'refund_due'
-  | 'refunded';
+  | 'refunded'
+  /** Refunded, and no unit of it is sold. */
+  | 'returned';
+
+/** What an order can be. */
+export type OrderState = Exclude<ReservationState, 'held' | 'released'>;
 
 /** The Redis record behind a hold and its order. lua/include/record.lua spells the same format. */
 export interface ReservationRecord {

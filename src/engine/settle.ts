@@ -2,7 +2,7 @@ import { query } from '../db/client.ts';
 import { readReceipt } from '../db/receipts.ts';
 import type { Deadline } from '../domain/deadline.ts';
 import { laneOf, type ReservationId } from '../domain/ids.ts';
-import type { ReceiptOutcome } from '../domain/outcomes.ts';
+import type { PaymentStatus, ReceiptOutcome } from '../domain/outcomes.ts';
 import type { ReservationState } from '../domain/reservation.ts';
 import { settleScript } from '../redis/bindings/settle.ts';
 import { laneKey } from '../redis/keys.ts';
@@ -15,7 +15,7 @@ import type { EngineParts } from './parts.ts';
 export interface SettleRequest {
   id: ReservationId;
   reference: string;
-  payment: 'success' | 'failed';
+  payment: PaymentStatus;
 }
 
 export type SettleOutcome =

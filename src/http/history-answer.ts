@@ -3,6 +3,7 @@ import type { History, HistoryStep } from '../db/history.ts';
 import { holdId, orderId } from '../domain/ids.ts';
 import { formatMoney } from '../domain/money.ts';
 import { amountField, currencyField, isoTime, momentAnswer } from './fields.ts';
+import { orderStatus, orderStatusAnswer } from './reservation-answer.ts';
 
 const moment = momentAnswer.nullable();
 const text = z.string().nullable();
@@ -26,7 +27,7 @@ const hold = z.object({
 
 const order = z.object({
   order_id: z.string(),
-  status: z.enum(['pending', 'paid', 'cancelled', 'expired', 'refund_due', 'refunded']),
+  status: orderStatusAnswer,
   version: z.int(),
   lane: z.int(),
   buyer: text,
@@ -58,10 +59,10 @@ const step = z.object({
 const payment = z.object({
   reference: z.string(),
   order_id: z.string().openapi({ description: 'As the provider names it' }),
-  status: z.enum(['success', 'failed']),
+  status: z.enum(['success', 'failed', 'refunded']),
   received_at: momentAnswer,
   outcome: z
-    .enum(['applied', 'ignored', 'refund_due'])
+    .enum(['applied', 'ignored', 'refund_due', 'amount_mismatch'])
     .nullable()
     .openapi({ description: 'Null while it is open' }),
   order_status: text.openapi({ description: 'What the order was then' }),
@@ -123,7 +124,7 @@ function orderOf({ order: row }: History): HistoryJson['order'] {
   return (
     row && {
       order_id: row.id,
-      status: row.state,
+      status: orderStatus(row.state),
       version: row.version,
       lane: row.lane,
       buyer: row.buyer || null,

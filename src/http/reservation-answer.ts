@@ -2,13 +2,27 @@ import { z } from '@hono/zod-openapi';
 import { holdId, orderId } from '../domain/ids.ts';
 import { formatMoney } from '../domain/money.ts';
 import type { Hold, Order } from '../domain/outcomes.ts';
-import type { Item } from '../domain/reservation.ts';
+import type { Item, OrderState } from '../domain/reservation.ts';
 import { amountField, currencyField, isoTime, itemAnswer, momentAnswer } from './fields.ts';
 
 const HOLD_ID = 'hold_01jzc0000000000000000000000';
 const ORDER_ID = 'order_01jzc0000000000000000000000';
 const orderIdAnswer = z.string().openapi({ example: ORDER_ID });
 const holdIdAnswer = z.string().openapi({ example: HOLD_ID });
+
+/** What buyers and shops are told of an order's state. */
+export const orderStatusAnswer = z.enum([
+  'pending',
+  'paid',
+  'cancelled',
+  'expired',
+  'refund_due',
+  'refunded',
+]);
+
+/** `refunded` in one word: whether its units are sold again is a field of its own. */
+export const orderStatus = (state: OrderState): z.output<typeof orderStatusAnswer> =>
+  state === 'returned' ? 'refunded' : state;
 
 /** A hold as its buyer sees it. */
 export const holdAnswer = z
@@ -30,7 +44,7 @@ export const orderAnswer = z
   .object({
     order_id: orderIdAnswer,
     hold_id: holdIdAnswer,
-    status: z.enum(['pending', 'paid', 'cancelled', 'expired', 'refund_due', 'refunded']),
+    status: orderStatusAnswer,
     items: z.array(itemAnswer).min(1).openapi({ description: 'Sorted by product' }),
     amount: amountField,
     currency: currencyField,
@@ -71,7 +85,7 @@ export function orderJson(order: Order): z.output<typeof orderAnswer> {
   return {
     order_id: orderId(order.id),
     hold_id: holdId(order.id),
-    status: order.state,
+    status: orderStatus(order.state),
     items: order.items.map(itemJson),
     amount: formatMoney(order.amountMinor, order.currency),
     currency: order.currency,

@@ -5,6 +5,7 @@ import type { AppDeps } from '../deps.ts';
 import { visibleAsciiField } from '../fields.ts';
 import { problem } from '../problems.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
+import { orderStatusAnswer } from '../reservation-answer.ts';
 
 const ORDER_ID = 'must be a text of 1 to 64 characters';
 
@@ -19,16 +20,14 @@ const paymentEvent = z
   )
   .openapi('PaymentEvent');
 
-const ORDER_STATES = ['pending', 'paid', 'cancelled', 'expired', 'refund_due', 'refunded'];
-
-const outcome = z.enum(['applied', 'ignored', 'refund_due']);
+const outcome = z.enum(['applied', 'ignored', 'refund_due', 'amount_mismatch']);
 
 const receiptAnswer = z
   .object({
-    status: z.enum(['applied', 'ignored', 'refund_due', 'duplicate']),
+    status: z.enum([...outcome.options, 'duplicate']),
     outcome: outcome.optional().openapi({ description: 'Of the first event, for a duplicate' }),
     order_id: z.string(),
-    order_status: z.string().openapi({ enum: ORDER_STATES }),
+    order_status: z.string().openapi({ enum: orderStatusAnswer.options }),
     reference: z.string(),
   })
   .openapi('PaymentReceipt');

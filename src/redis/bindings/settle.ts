@@ -1,3 +1,4 @@
+import type { PaymentStatus } from '../../domain/outcomes.ts';
 import type { ReservationState } from '../../domain/reservation.ts';
 import { bindScript } from '../script.ts';
 import {
@@ -27,7 +28,7 @@ export const settleScript = bindScript({
       lateMs: number;
       id: string;
       reference: string;
-      payment: 'success' | 'failed';
+      payment: PaymentStatus;
       facts?: Facts | undefined;
     },
   ) => [c.epoch, c.run, c.call, c.lateMs, c.id, c.reference, c.payment, ...factArguments(c.facts)],
