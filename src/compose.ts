@@ -10,6 +10,7 @@ import { listenForExpiry } from './expiry/notifications.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createInbox, type Inbox } from './payments/inbox.ts';
+import { createRefunds, type Refunds } from './payments/refunds.ts';
 import { createReceiptSweeper } from './payments/sweeper.ts';
 import { readiness } from './readiness.ts';
 import { keepLanes } from './recovery/keeper.ts';
@@ -73,6 +74,7 @@ export interface Holdfast {
   lanes: Lanes;
   deadLetters: DeadLetters;
   metrics: Metrics;
+  refunds: Refunds;
   reconcile: Reconcile;
   /** The newest runs of the reconciliation. */
   reconciliations: () => Promise<ReconciliationRow[]>;
@@ -210,6 +212,7 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   await startRoles(options, parts, subscriber, doorbell.ring, closers);
   return {
     ...parts,
+    refunds: createRefunds(engine, inbox, database),
     deadLetters: deadLettersOf(database, config.keepsHistory),
     reconciliations: () =>
       query(

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LANES_MAX } from './domain/ids.ts';
+import { isWebhookSecret } from './payments/signatures.ts';
 
 const ROLES = ['api', 'writer', 'expiry', 'reconciler'] as const;
 export type Role = (typeof ROLES)[number];
@@ -14,6 +15,12 @@ const roles = z
   .transform((text) => text.split(',').map((role) => role.trim()))
   .pipe(z.array(z.enum(ROLES)).min(1));
 
+const secrets = (isSecret: (text: string) => boolean) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((secret) => secret.trim()))
+    .pipe(z.array(z.string().refine(isSecret)).min(1));
+
 const schema = z.object({
   PORT: whole(0, 65_535).default(3000),
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -25,6 +32,9 @@ const schema = z.object({
   IDEMPOTENCY_TTL_SECONDS: seconds(1, 604_800).default(86_400),
   OUTBOX_MAX: whole(1, 100_000_000).default(200_000),
   ADMIN_TOKEN: z.string().min(8).optional(),
+  WEBHOOK_SECRET: secrets(isWebhookSecret).optional(),
+  STRIPE_WEBHOOK_SECRET: secrets((text) => /^whsec_\S{8,}$/.test(text)).optional(),
+  NODE_ENV: z.string().optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   ON_DRIFT: z.enum(['close', 'alarm']).default('close'),
   HISTORY: z.enum(['all', 'last']).default('all'),
@@ -44,6 +54,11 @@ const EXPECTED: Record<keyof typeof schema.shape, string> = {
   IDEMPOTENCY_TTL_SECONDS: 'whole seconds from 1 to 604800',
   OUTBOX_MAX: 'a whole number of transitions from 1 to 100000000',
   ADMIN_TOKEN: 'at least 8 characters',
+  WEBHOOK_SECRET:
+    'one or more secrets, separated by commas, each whsec_ and 24 to 64 bytes in base64 ("openssl rand -base64 32" makes one)',
+  STRIPE_WEBHOOK_SECRET:
+    "one or more of Stripe's signing secrets, separated by commas, each beginning with whsec_",
+  NODE_ENV: 'production, or anything else',
   LOG_LEVEL: 'one of fatal, error, warn, info, debug, trace, silent',
   ON_DRIFT: 'close (the lane, until the books agree) or alarm (only)',
   HISTORY: 'all (transitions of a reservation) or last (its state only)',
@@ -63,6 +78,11 @@ export interface Config {
   idempotencyTtlMs: number;
   outboxMax: number;
   adminToken: string | undefined;
+  /** Of payment webhooks; each is as good as the others. */
+  webhookSecrets: readonly string[];
+  stripeSecrets: readonly string[];
+  /** Then no payment is taken that is not signed. */
+  isProduction: boolean;
   logLevel: string;
   /** Whether a lane whose books disagree stops selling until they agree again. */
   closesOnDrift: boolean;
@@ -88,7 +108,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     const names = new Set(parsed.error.issues.map((issue) => String(issue.path[0])));
     const lines = [...names].map((name) => {
       const expected = EXPECTED[name as keyof typeof EXPECTED];
-      const secret = name === 'ADMIN_TOKEN' || name.endsWith('_URL');
+      const secret = /_(TOKEN|URL|SECRET)$/.test(name);
       const given = secret ? '' : ` "${environment[name]}"`;
       return `${name}${given} is not valid: expected ${expected}`;
     });
@@ -110,6 +130,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     idempotencyTtlMs: env.IDEMPOTENCY_TTL_SECONDS * 1000,
     outboxMax: env.OUTBOX_MAX,
     adminToken: env.ADMIN_TOKEN,
+    webhookSecrets: env.WEBHOOK_SECRET ?? [],
+    stripeSecrets: env.STRIPE_WEBHOOK_SECRET ?? [],
+    isProduction: env.NODE_ENV === 'production',
     logLevel: env.LOG_LEVEL,
     closesOnDrift: env.ON_DRIFT === 'close',
     keepsHistory: env.HISTORY === 'all',

@@ -11,6 +11,7 @@ import { say } from './cli/output.ts';
 import { productCommand } from './cli/product.ts';
 import { rebuildCommand } from './cli/rebuild.ts';
 import { reconcileCommand } from './cli/reconcile.ts';
+import { refundsCommand } from './cli/refunds.ts';
 import { serveCommand } from './cli/serve.ts';
 import { showCommand } from './cli/show.ts';
 import { UsageError } from './cli/usage.ts';
@@ -55,6 +56,7 @@ const commands = [
   reconcileCommand,
   rebuildCommand,
   deadLettersCommand,
+  refundsCommand,
 ];
 for (const command of commands) program.addCommand(command());
 program.addCommand(helpCommand(program));

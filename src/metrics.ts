@@ -1,6 +1,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { type Database, query } from './db/client.ts';
 import { readFindings, readNewestRun } from './db/reconciliations.ts';
+import { countReceipts } from './db/reports.ts';
 import { readWatermarks } from './db/watermarks.ts';
 import { Deadline } from './domain/deadline.ts';
 import type { FindingKind } from './domain/finding.ts';
@@ -32,6 +33,7 @@ export interface Metrics {
 interface Books {
   lanes: { lane: number; drifts: number; deadLetters: number }[];
   run: LastRun | undefined;
+  receipts: { refundsDue: number; open: number };
 }
 
 /** The newest finished run over all books, whichever process made it. */
@@ -64,9 +66,10 @@ function booksOf(database: Database): () => Promise<Books | undefined> {
   let looking: Promise<Books> | undefined;
   const look = async (): Promise<Books> => {
     const deadline = new Deadline(ANSWER_LIMIT_MS);
-    const [marks, newest] = await Promise.all([
+    const [marks, newest, receipts] = await Promise.all([
       query(deadline, 'watermarks', readWatermarks(database)),
       query(deadline, 'last reconciliation', readLastRun(database, run)),
+      query(deadline, 'receipts', countReceipts(database)),
     ]);
     run = newest;
     const lanes = [...marks].map(([lane, { drifts, deadLetters }]) => ({
@@ -74,7 +77,7 @@ function booksOf(database: Database): () => Promise<Books | undefined> {
       drifts,
       deadLetters,
     }));
-    return { lanes, run };
+    return { lanes, run, receipts };
   };
   return () => {
     looking ??= look().finally(() => {
@@ -104,18 +107,26 @@ function bookGauges(register: Registry): (books: Books | undefined) => void {
     'When the last reconciliation of all books was finished, whatever it found',
     [],
   );
+  const refundsDue = gauge('refunds_due', 'Payments whose money must go back', []);
+  const openReceipts = gauge('receipts_open', 'Payment events that wait for their order', []);
   const duration = gauge(
     'reconciliation_duration_seconds',
     'How long the last reconciliation of all books took',
     [],
   );
   return (books) => {
-    for (const each of [drifts, letters, findings, units, success, duration]) each.reset();
+    const ofRun = [units, success, duration];
+    const unlabelled = [...ofRun, refundsDue, openReceipts];
+    for (const each of [drifts, letters, findings, ...unlabelled]) each.reset();
     // Without labels `reset` sets 0, which would be a claim.
-    for (const each of [units, success, duration]) each.remove();
+    for (const each of unlabelled) each.remove();
     for (const { lane, ...open } of books?.lanes ?? []) {
       drifts.set({ lane }, open.drifts);
       letters.set({ lane }, open.deadLetters);
+    }
+    if (books) {
+      refundsDue.set(books.receipts.refundsDue);
+      openReceipts.set(books.receipts.open);
     }
     const run = books?.run;
     if (!run) return;

@@ -27,7 +27,17 @@ export async function startHoldfast(settings: ApiSettings): Promise<RunningApi> 
   if (!config.roles.includes('api')) return { port: 0, close: holdfast.close };
   const { inbox: payments, metrics, ...parts } = holdfast;
   const { adminToken, lanes, host } = config;
-  const app = createApp({ ...parts, payments, metrics: metrics.read, adminToken, log, lanes });
+  const unsigned = { kind: 'unsigned' } as const;
+  const signing = { standard: unsigned, stripe: unsigned };
+  const app = createApp({
+    ...parts,
+    payments,
+    metrics: metrics.read,
+    signing,
+    adminToken,
+    log,
+    lanes,
+  });
   const server = await listen(app, { host, port: 0 });
   return {
     port: server.port,

@@ -7,7 +7,8 @@ local RECLAIM_MAX = 200
 -- The counter that holds a reservation's units in each state.
 local COUNTER = {
   none = 'available', held = 'held', pending = 'pending', paid = 'sold', released = 'available',
-  expired = 'available', cancelled = 'available', refund_due = 'available',
+  expired = 'available', cancelled = 'available', refund_due = 'available', refunded = 'sold',
+  returned = 'available',
 }
 
 local records, remembered, due_removed = {}, {}, {}

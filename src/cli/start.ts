@@ -5,6 +5,7 @@ import { startEmbeddedServers } from '../embedded/servers.ts';
 import { createApp, createHealthApp } from '../http/app.ts';
 import { type Listening, listen } from '../http/server.ts';
 import type { Logger } from '../log.ts';
+import { standardSignatures, UNSIGNED, type WebhookSigning } from '../payments/signatures.ts';
 import { migrated, type ServerUrls } from './connect.ts';
 import { say } from './output.ts';
 
@@ -44,18 +45,45 @@ async function makeSample({ engine }: Holdfast): Promise<void> {
   await engine.admin.create(sample, deadline);
 }
 
+// Payments that anybody could have sent are for trying things out: with one kind of secret set, the
+// other webhook is shut, not open.
+async function signingOf(config: Config, log: Logger): Promise<WebhookSigning> {
+  const { webhookSecrets, stripeSecrets, isProduction } = config;
+  const signing: WebhookSigning = { standard: { kind: 'off' }, stripe: { kind: 'off' } };
+  if (webhookSecrets.length > 0) {
+    signing.standard = { kind: 'signed', verify: standardSignatures(webhookSecrets) };
+  }
+  if (stripeSecrets.length > 0) {
+    // A large library: only those who use it load it.
+    const { stripeSignatures } = await import('../payments/stripe-signatures.ts');
+    signing.stripe = { kind: 'signed', verify: stripeSignatures(stripeSecrets) };
+  }
+  if (webhookSecrets.length + stripeSecrets.length > 0) return signing;
+  if (isProduction) {
+    throw new BadConfig(
+      'WEBHOOK_SECRET is not set: with NODE_ENV=production payments must be signed; set it, or STRIPE_WEBHOOK_SECRET',
+    );
+  }
+  log.warn('payments are taken unsigned: set WEBHOOK_SECRET before anybody can reach this');
+  return UNSIGNED;
+}
+
 // Who watches a process without the role api asks it the same way as the others.
-function appOf(holdfast: Holdfast, config: Config, log: Logger) {
+async function appOf(holdfast: Holdfast, config: Config, log: Logger) {
   const { engine, inbox: payments, ready, metrics } = holdfast;
   const { adminToken, lanes, roles } = config;
   const health = { ready, metrics: metrics.read, log };
   if (!roles.includes('api')) return createHealthApp(health);
-  const { reconcile, reconciliations, deadLetters } = holdfast;
-  const books = { reconcile, reconciliations, deadLetters };
-  return createApp({ ...health, ...books, engine, payments, adminToken, lanes });
+  const { reconcile, reconciliations, deadLetters, refunds } = holdfast;
+  const books = { reconcile, reconciliations, deadLetters, refunds };
+  const signing = await signingOf(config, log);
+  return createApp({ ...health, ...books, engine, payments, signing, adminToken, lanes });
 }
 
-async function listenAs(app: ReturnType<typeof appOf>, config: Config): Promise<Listening> {
+async function listenAs(
+  app: Awaited<ReturnType<typeof appOf>>,
+  config: Config,
+): Promise<Listening> {
   return listen(app, config).catch((error: Error) => {
     const { code } = (error.cause ?? {}) as { code?: string };
     if (!/^(EADDRNOTAVAIL|ENOTFOUND|EAI_)/.test(code ?? '')) throw error;
@@ -81,7 +109,7 @@ export async function startHoldfast(
   const holdfast = await compose({ config, ...servers, log });
   closers.push(holdfast.close);
   if (!config.redisUrl) await makeSample(holdfast);
-  const server = await listenAs(appOf(holdfast, config, log), config);
+  const server = await listenAs(await appOf(holdfast, config, log), config);
   closers.push(server.close);
   return { holdfast, servers, url: server.url };
 }

@@ -1,6 +1,7 @@
 import type { PoolConnection } from 'mysql2/promise';
 import { holdId, orderId } from '../domain/ids.ts';
 import type { OutcomeEvent } from '../domain/journal.ts';
+import type { PaymentStatus } from '../domain/outcomes.ts';
 import { applyAdjustments, applyRules } from './apply-stock.ts';
 import type { RowChanges } from './changes.ts';
 import { insert, moment, momentOrNull, type Row, sorted, update } from './rows.ts';
@@ -54,7 +55,7 @@ async function applyOrders(connection: PoolConnection, changes: RowChanges): Pro
   await insert(
     connection,
     'INSERT INTO orders (id, hold_id, lane, state, version, buyer, amount_minor, currency,' +
-      ' counted, idempotency_key, created_at, pay_by, reference, settled_at) VALUES ?',
+      ' counted, idempotency_key, created_at, pay_by, reference, settled_at, refunded_at) VALUES ?',
     sorted(changes.ordersMade).map(([id, { event, atMs, state, version, ...made }]) => [
       orderId(id),
       holdId(id),
@@ -70,30 +71,35 @@ async function applyOrders(connection: PoolConnection, changes: RowChanges): Pro
       moment(event.deadlineMs),
       made.reference,
       momentOrNull(made.settledAtMs),
+      momentOrNull(made.refundedAtMs),
     ]),
   );
   await update(
     connection,
     'orders',
-    'INSERT INTO orders (id, state, version, counted, reference, settled_at) VALUES ?' +
+    'INSERT INTO orders (id, state, version, counted, reference, settled_at, refunded_at) VALUES ?' +
       ' ON DUPLICATE KEY UPDATE state = VALUES(state), version = VALUES(version),' +
-      ' counted = VALUES(counted), reference = VALUES(reference), settled_at = VALUES(settled_at)',
-    sorted(changes.ordersChanged).map(
-      ([id, { state, version, counted, reference, settledAtMs }]) => [
-        orderId(id),
-        state,
-        version,
-        counted ? 1 : 0,
-        reference,
-        momentOrNull(settledAtMs),
-      ],
-    ),
+      ' counted = VALUES(counted), reference = VALUES(reference),' +
+      ' settled_at = COALESCE(VALUES(settled_at), settled_at),' +
+      ' refunded_at = COALESCE(refunded_at, VALUES(refunded_at))',
+    sorted(changes.ordersChanged).map(([id, { state, version, counted, reference, ...at }]) => [
+      orderId(id),
+      state,
+      version,
+      counted ? 1 : 0,
+      reference,
+      momentOrNull(at.settledAtMs),
+      momentOrNull(at.refundedAtMs),
+    ]),
   );
 }
 
 // Of a receipt that MySQL has lost: what came of it tells what it said.
-const statusOf = ({ outcome, orderState }: OutcomeEvent): 'success' | 'failed' =>
-  outcome === 'ignored' || orderState === 'cancelled' ? 'failed' : 'success';
+function statusOf({ outcome, orderState }: OutcomeEvent): PaymentStatus {
+  const isRefund = orderState === 'refunded' || orderState === 'returned';
+  if (isRefund && outcome !== 'refund_due') return 'refunded';
+  return outcome === 'ignored' || orderState === 'cancelled' ? 'failed' : 'success';
+}
 
 // `outcome` is assigned last: the assignments before it still see whether there was one.
 async function applyOutcomes(connection: PoolConnection, changes: RowChanges): Promise<void> {
@@ -133,7 +139,8 @@ async function applyHistory(connection: PoolConnection, { lane, history }: RowCh
       event.from,
       event.to,
       moment(atMs),
-      event.reference,
+      // The payment that an order is paid by stays; a refund is caused by another.
+      event.to === 'refunded' || event.to === 'returned' ? event.key : event.reference,
     ]),
   );
 }

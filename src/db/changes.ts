@@ -21,7 +21,9 @@ export interface OrderChange {
   version: number;
   counted: boolean;
   reference: string | null;
+  /** Null changes nothing, as below. */
   settledAtMs: number | null;
+  refundedAtMs: number | null;
 }
 
 /** A row that this batch makes, with what became of it within the batch. */

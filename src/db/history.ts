@@ -77,8 +77,11 @@ function causeOf({ toState, reference, sequence }: typeof transitions.$inferSele
       return sequence < 0 ? 'rebuild' : 'deadline passed';
     case 'cancelled':
       return reference === '' ? 'cancelled on request' : `payment ${reference} failed`;
+    case 'refunded':
+    case 'returned':
+      return `refund ${reference}`;
     default:
-      return reference === '' ? '' : `payment ${reference}`;
+      return `payment ${reference}`;
   }
 }
 

@@ -23,14 +23,18 @@ const eventOf = (row: Row): PaymentEvent => ({
 const EVENT =
   'e.reference, e.order_id, e.status, e.amount_minor, e.currency, e.payment, e.returns_units';
 
-/** Receipts without an outcome from before a moment whose order is there. */
+/**
+ * Receipts without an outcome from before a moment whose order is there; not refunds that wait for
+ * the payment they give back.
+ */
 export async function listForgottenReceipts(
   { pool }: Database,
   before: Date,
 ): Promise<PaymentEvent[]> {
   const [rows] = await pool.query<Row[]>(
     `SELECT ${EVENT} FROM payment_events e JOIN orders o ON o.id = e.order_id` +
-      ' WHERE e.outcome IS NULL AND e.received_at < ? ORDER BY e.received_at LIMIT ?',
+      " WHERE e.outcome IS NULL AND (e.status <> 'refunded' OR (o.state IN ('paid', 'refund_due')" +
+      ' AND e.payment IS NULL)) AND e.received_at < ? ORDER BY e.received_at LIMIT ?',
     [before, AT_MOST],
   );
   return rows.map(eventOf);

@@ -1,29 +1,37 @@
-import { and, asc, eq, gt, isNull, lt, or } from 'drizzle-orm';
-import type { PaymentEvent, ReceiptOutcome } from '../domain/outcomes.ts';
+import { and, asc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
+import type { MySqlInsertValue } from 'drizzle-orm/mysql-core';
+import { holdId, parseOrderId } from '../domain/ids.ts';
+import type { Money, PaymentEvent, ReceiptOutcome } from '../domain/outcomes.ts';
 import type { ReservationState } from '../domain/reservation.ts';
 import { type Database, isDuplicate } from './client.ts';
-import { paymentEvents } from './schema.ts';
+import { holds, paymentEvents } from './schema.ts';
 
 /** A payment event as MySQL keeps it. Open while `outcome` is null. */
 export interface Receipt extends PaymentEvent {
   outcome: ReceiptOutcome | null;
-  orderState: ReservationState;
+  /** What the order was then; null where it had no say. */
+  orderState: ReservationState | null;
   receivedAt: Date;
+  /** The refund that gave its money back. */
+  refundedBy: string | null;
 }
 
-const toReceipt = (row: typeof paymentEvents.$inferSelect): Receipt => ({
+type Row = typeof paymentEvents.$inferSelect;
+
+const moneyOf = ({ amountMinor, currency }: Row): Money | undefined =>
+  amountMinor === null || currency === null ? undefined : { amountMinor, currency };
+
+export const toReceipt = (row: Row): Receipt => ({
   orderId: row.orderId,
   reference: row.reference,
   status: row.status,
-  money:
-    row.amountMinor === null || row.currency === null
-      ? undefined
-      : { amountMinor: row.amountMinor, currency: row.currency },
+  money: moneyOf(row),
   payment: row.payment ?? undefined,
   returnsUnits: row.returnsUnits,
   outcome: row.outcome,
-  orderState: (row.orderState ?? 'pending') as ReservationState,
+  orderState: row.orderState as ReservationState | null,
   receivedAt: row.receivedAt,
+  refundedBy: row.refundedBy,
 });
 
 export async function readReceipt(
@@ -37,42 +45,114 @@ export async function readReceipt(
   return row && toReceipt(row);
 }
 
-/** Stores an event, or returns the receipt that its reference has already. */
-export async function insertReceipt(
-  database: Database,
-  event: PaymentEvent,
-  receivedAt: Date,
-): Promise<Receipt | undefined> {
+async function isInserted(
+  { orm }: Database,
+  values: MySqlInsertValue<typeof paymentEvents>,
+): Promise<boolean> {
   try {
-    await database.orm.insert(paymentEvents).values({ ...event, receivedAt });
-    return undefined;
+    await orm.insert(paymentEvents).values(values);
+    return true;
   } catch (error) {
     if (!isDuplicate(error)) throw error;
-    return readReceipt(database, event.reference);
+    return false;
   }
 }
+
+/**
+ * Stores an event. `known`: its reference has a receipt already, perhaps of something else.
+ * `same_payment`: another event told of this success before, and this one is `ignored` from the
+ * start, since money is taken once. Receipts are in the order of MySQL's clock, which all processes
+ * share.
+ */
+export async function storeReceipt(
+  database: Database,
+  { orderId, reference, status, money, payment, returnsUnits = false }: PaymentEvent,
+): Promise<'stored' | 'known' | 'same_payment'> {
+  const values = {
+    ...{ orderId, reference, status, returnsUnits },
+    amountMinor: money?.amountMinor ?? null,
+    currency: money?.currency ?? null,
+    payment: payment ?? null,
+    receivedAt: sql`UTC_TIMESTAMP(3)`,
+  };
+  const succeeded = status === 'success' ? (payment ?? null) : null;
+  if (await isInserted(database, { ...values, succeeded })) return 'stored';
+  if (succeeded === null || (await readReceipt(database, reference))) return 'known';
+  const decided = { outcome: 'ignored', decidedAt: sql`UTC_TIMESTAMP(3)` } as const;
+  return (await isInserted(database, { ...values, ...decided })) ? 'same_payment' : 'known';
+}
+
+/** Decides an open receipt that no order can decide; false when it was decided already. */
+export async function decideReceipt(
+  { orm }: Database,
+  reference: string,
+  outcome: ReceiptOutcome,
+): Promise<boolean> {
+  const [{ affectedRows }] = await orm
+    .update(paymentEvents)
+    .set({ outcome, decidedAt: sql`UTC_TIMESTAMP(3)` })
+    .where(and(eq(paymentEvents.reference, reference), isNull(paymentEvents.outcome)));
+  return affectedRows === 1;
+}
+
+/** The same, unless a hold can still become the order. */
+export async function giveUpReceipt(
+  database: Database,
+  { orderId, reference }: Receipt,
+  outcome: ReceiptOutcome,
+): Promise<boolean> {
+  const id = parseOrderId(orderId);
+  const [hold] = id
+    ? await database.orm
+        .select({ state: holds.state })
+        .from(holds)
+        .where(eq(holds.id, holdId(id)))
+    : [];
+  return hold?.state === 'held' ? false : decideReceipt(database, reference, outcome);
+}
+
+type Place = Pick<Receipt, 'receivedAt' | 'reference'>;
+
+const isAfter = ({ receivedAt, reference }: Place) =>
+  or(
+    gt(paymentEvents.receivedAt, receivedAt),
+    and(eq(paymentEvents.receivedAt, receivedAt), gt(paymentEvents.reference, reference)),
+  );
 
 /** Open receipts from before a moment, oldest first, after the one named by `after`. */
 export async function listOpenReceipts(
   { orm }: Database,
   before: Date,
-  after: Pick<Receipt, 'receivedAt' | 'reference'> | undefined,
+  after: Place | undefined,
   limit: number,
 ): Promise<Receipt[]> {
-  const behind = after
-    ? or(
-        gt(paymentEvents.receivedAt, after.receivedAt),
-        and(
-          eq(paymentEvents.receivedAt, after.receivedAt),
-          gt(paymentEvents.reference, after.reference),
-        ),
-      )
-    : undefined;
   const rows = await orm
     .select()
     .from(paymentEvents)
-    .where(and(isNull(paymentEvents.outcome), lt(paymentEvents.receivedAt, before), behind))
+    .where(
+      and(
+        isNull(paymentEvents.outcome),
+        lt(paymentEvents.receivedAt, before),
+        after && isAfter(after),
+      ),
+    )
     .orderBy(asc(paymentEvents.receivedAt), asc(paymentEvents.reference))
     .limit(limit);
   return rows.map(toReceipt);
+}
+
+/** Open receipts of one order, oldest first. */
+export async function listOpenOf(
+  { orm }: Database,
+  orderId: string,
+  limit: number,
+): Promise<Receipt[]> {
+  const rows = await orm
+    .select()
+    .from(paymentEvents)
+    .where(and(eq(paymentEvents.orderId, orderId), isNull(paymentEvents.outcome)))
+    .orderBy(asc(paymentEvents.receivedAt), asc(paymentEvents.reference))
+    .limit(limit);
+  // MySQL compares this column without regard to case; providers can write anything there.
+  return rows.filter((row) => row.orderId === orderId).map(toReceipt);
 }

@@ -3,6 +3,7 @@ import { holdId, orderId, type ReservationId } from '../domain/ids.ts';
 import type { Order } from '../domain/outcomes.ts';
 import type { Item, ReservationRecord } from '../domain/reservation.ts';
 import type { Database } from './client.ts';
+import { countRefundsDue } from './refunds.ts';
 import { holdItems, holds, lanes, orders, paymentEvents } from './schema.ts';
 
 /** What MySQL says of a reservation, and the watermark at which it says so. */
@@ -90,17 +91,13 @@ export async function readOrderRow(
 }
 
 /** Work that waits for people: refunds to make, receipts whose order is not known yet. */
-export async function countReceipts({ orm }: Database): Promise<{
+export async function countReceipts(database: Database): Promise<{
   refundsDue: number;
   open: number;
 }> {
-  const [due] = await orm
-    .select({ value: count() })
-    .from(paymentEvents)
-    .where(eq(paymentEvents.outcome, 'refund_due'));
-  const [open] = await orm
+  const [open] = await database.orm
     .select({ value: count() })
     .from(paymentEvents)
     .where(isNull(paymentEvents.outcome));
-  return { refundsDue: due?.value ?? 0, open: open?.value ?? 0 };
+  return { refundsDue: await countRefundsDue(database), open: open?.value ?? 0 };
 }

@@ -40,8 +40,6 @@ export function isEdited(rows: ReservationRows): boolean {
   const { last } = rows;
   if (!last) return false;
   const { state, version } = stateOf(rows);
-  // People say of a paid order that it was refunded, with no transition of the journal.
-  if (last.version === version && last.to === 'paid' && state === 'refunded') return false;
   // An older one proves nothing: history may have been switched off since.
   return last.version > version || (last.version === version && last.to !== state);
 }

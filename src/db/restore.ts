@@ -115,20 +115,27 @@ export async function restoreState(
     // It was ordered before, whatever its hold says now.
     await connection.query("UPDATE holds SET state = 'ordered' WHERE id = ?", [holdId(id)]);
   }
-  const settled = to === 'pending' ? null : at;
+  const isRefund = to === 'refunded' || to === 'returned';
+  const settled = to === 'pending' || isRefund ? null : at;
+  const refunded = isRefund ? at : null;
+  // Of a refund, the history names the refund, and the order the payment that it was paid by.
+  const settledBy = (isRefund ? order?.reference : reference) || null;
   if (order) {
     const sql =
-      'UPDATE orders SET state = ?, version = ?, reference = ?, settled_at = ?' +
-      ' WHERE id = ? AND state = ? AND version = ?';
-    const values = [to, version, reference || null, settled, orderId(id)];
+      'UPDATE orders SET state = ?, version = ?, reference = ?, refunded_at = ?, settled_at =' +
+      ' IF(?, settled_at, ?) WHERE id = ? AND state = ? AND version = ?';
+    const values = [to, version, settledBy, refunded, isRefund, settled, orderId(id)];
     return isWritten(connection.query(sql, [...values, order.state, order.version]));
   }
   return isWritten(
     connection.query(
       'INSERT INTO orders (id, hold_id, lane, state, version, buyer, amount_minor, currency, counted,' +
-        ' reference, created_at, pay_by, settled_at) SELECT ?, id, lane, ?, ?, buyer, amount_minor,' +
-        ' currency, counted, ?, COALESCE(ended_at, ?), ?, ? FROM holds WHERE id = ?',
-      [orderId(id), to, version, reference || null, at, moment(payByMs), settled, holdId(id)],
+        ' reference, created_at, pay_by, settled_at, refunded_at) SELECT ?, id, lane, ?, ?, buyer,' +
+        ' amount_minor, currency, counted, ?, COALESCE(ended_at, ?), ?, ?, ? FROM holds WHERE id = ?',
+      [
+        ...[orderId(id), to, version, settledBy, at, moment(payByMs), settled, refunded],
+        holdId(id),
+      ],
     ),
   );
 }

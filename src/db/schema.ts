@@ -162,8 +162,10 @@ export const paymentEvents = mysqlTable(
     /** What was paid or refunded, where the event says so. */
     amountMinor: bigint('amount_minor', { mode: 'number' }),
     currency: ascii('currency', { length: 3 }),
-    /** The provider's id of the payment; of several events that tell of one success, the first's. */
-    payment: ascii('payment', { length: 128 }).unique('payment_events_payment'),
+    /** The provider's id of the payment; of a refund, what it gives back. */
+    payment: ascii('payment', { length: 128 }),
+    /** The same, of the first event that tells of its success: money is taken once. */
+    succeeded: ascii('succeeded', { length: 128 }).unique('payment_events_succeeded'),
     /** Of a refund: whether its units are to be sold again. */
     returnsUnits: boolean('returns_units').notNull().default(false),
     receivedAt: moment('received_at').notNull(),

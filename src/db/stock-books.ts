@@ -130,8 +130,7 @@ export async function listContradicted(
           WHERE n.reservation = t.reservation AND n.version > t.version)
         AND (h.id IS NULL OR COALESCE(o.version, h.version) < t.version
           OR (COALESCE(o.version, h.version) = t.version
-            AND COALESCE(o.state, IF(h.state = 'ordered', '', h.state)) <> t.to_state
-            AND (t.to_state <> 'paid' OR COALESCE(o.state, '') <> 'refunded')))
+            AND COALESCE(o.state, IF(h.state = 'ordered', '', h.state)) <> t.to_state))
       LIMIT ?`,
     [productIds, lane, limit],
   );

@@ -1,3 +1,4 @@
+import type { ReceiptOutcome } from './outcomes.ts';
 import type { Counters } from './product.ts';
 import type { Item, ReservationState } from './reservation.ts';
 
@@ -42,7 +43,7 @@ export interface RulesEvent {
 export interface OutcomeEvent {
   reference: string;
   id: string;
-  outcome: 'applied' | 'ignored' | 'refund_due';
+  outcome: ReceiptOutcome;
   orderState: ReservationState;
 }
 

@@ -99,10 +99,14 @@ export interface PaymentEvent {
 export type ReceiptOutcome = 'applied' | 'ignored' | 'refund_due' | 'amount_mismatch';
 
 export type PaymentOutcome =
-  | { status: ReceiptOutcome; orderState: ReservationState }
-  | { status: 'duplicate'; outcome: ReceiptOutcome; orderState: ReservationState }
+  /** `orderState` is null where the order had no say. */
+  | { status: ReceiptOutcome; orderState: ReservationState | null }
+  | { status: 'duplicate'; outcome: ReceiptOutcome; orderState: ReservationState | null }
   | { status: 'reference_conflict' }
-  | { status: 'order_not_found' };
+  /** Open: it is applied if the order appears. */
+  | { status: 'order_not_found' }
+  /** A refund, open: it is applied if the payment that it gives back appears. */
+  | { status: 'order_not_paid' };
 
 export type StockOutcome<P> =
   | { status: 'adjusted'; product: P }

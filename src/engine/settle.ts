@@ -2,7 +2,7 @@ import { query } from '../db/client.ts';
 import { readReceipt } from '../db/receipts.ts';
 import type { Deadline } from '../domain/deadline.ts';
 import { laneOf, type ReservationId } from '../domain/ids.ts';
-import type { PaymentStatus, ReceiptOutcome } from '../domain/outcomes.ts';
+import type { Money, PaymentStatus, ReceiptOutcome } from '../domain/outcomes.ts';
 import type { ReservationState } from '../domain/reservation.ts';
 import { settleScript } from '../redis/bindings/settle.ts';
 import { laneKey } from '../redis/keys.ts';
@@ -16,20 +16,29 @@ export interface SettleRequest {
   id: ReservationId;
   reference: string;
   payment: PaymentStatus;
+  /** What was paid or refunded, where the event says so; it must be the order's amount. */
+  money?: Money | undefined;
+  /** Of a refund: the reference of the event whose money was due, and goes back. */
+  due?: string | undefined;
+  /** Of a refund: whether the units are to be sold again. */
+  returnsUnits?: boolean | undefined;
 }
 
 export type SettleOutcome =
   | { status: 'order_not_found' }
+  /** A refund of what has not been paid: nothing is decided, and it may be asked again later. */
+  | { status: 'not_paid' }
   /** The receipt's outcome as MySQL has it, and whether this very call made it. */
   | { status: 'settled'; outcome: ReceiptOutcome; orderState: ReservationState; first: boolean };
 
 /** Lets a payment act on its order. Resolves once the receipt's outcome is committed in MySQL. */
 export async function settle(
   parts: EngineParts,
-  { id, reference, payment }: SettleRequest,
+  request: SettleRequest,
   deadline: Deadline,
 ): Promise<SettleOutcome> {
   const { link, acks, lag, database, ring } = parts;
+  const { id, reference } = request;
   const lane = laneOf(id);
   if (lane >= parts.lanes) return { status: 'order_not_found' };
   lag.check(lane);
@@ -37,12 +46,13 @@ export async function settle(
     const reply = await withFacts(parts, lane, id, deadline, (facts) =>
       link.execute(lane, 'settle', deadline, (gate) => {
         commit.follow(gate.call);
-        const command = { ...gate, id, reference, payment, facts };
+        const command = { ...gate, ...request, facts };
         return settleScript.run(link.redis, laneKey(lane), command);
       }),
     );
     ring(lane);
     if (!reply || reply.status === 'not_ordered') return unknownOrder(parts, id, deadline);
+    if (reply.status === 'not_paid') return { status: 'not_paid' };
     const receipt = async () => {
       const row = await query(deadline, 'receipt', readReceipt(database, reference));
       return row?.outcome ? { outcome: row.outcome, orderState: row.orderState } : undefined;

@@ -4,12 +4,17 @@ import type { Engine } from '../engine/engine.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Inbox } from '../payments/inbox.ts';
+import type { Refunds } from '../payments/refunds.ts';
+import type { WebhookSigning } from '../payments/signatures.ts';
 import type { Reconcile } from '../recovery/reconcile/reconciliation.ts';
 
 /** What the HTTP surface stands on. */
 export interface AppDeps {
   engine: Engine;
   payments: Pick<Inbox, 'receive'>;
+  refunds: Refunds;
+  /** How payment events must be signed. */
+  signing: WebhookSigning;
   deadLetters: DeadLetters;
   ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   metrics: Metrics['read'];

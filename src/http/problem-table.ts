@@ -17,6 +17,7 @@ const fieldError = z.object({
 export const PROBLEMS = {
   bad_request: { status: 400, title: 'Unreadable request', fields: {} },
   malformed_json: { status: 400, title: 'Malformed JSON', fields: {} },
+  bad_signature: { status: 400, title: 'Bad signature', fields: {} },
   unauthorized: { status: 401, title: 'Unauthorized', fields: {} },
   not_found: { status: 404, title: 'Not found', fields: {} },
   product_not_found: {
@@ -78,6 +79,8 @@ export const PROBLEMS = {
     title: 'Quantity above the limit',
     fields: { product_id, max_per_hold: z.int() },
   },
+  order_not_paid: { status: 409, title: 'Order not paid', fields: {} },
+  no_refund_due: { status: 409, title: 'No refund due', fields: {} },
   idempotency_mismatch: {
     status: 422,
     title: 'Idempotency key used for another request',

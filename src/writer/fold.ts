@@ -52,17 +52,22 @@ function foldOrder(changes: RowChanges, event: ReservationEvent, atMs: number): 
       counted: event.counted,
       reference: null,
       settledAtMs: null,
+      refundedAtMs: null,
     });
     return;
   }
+  const made = changes.ordersMade.get(event.id);
+  const before = made ?? changes.ordersChanged.get(event.id);
+  const isRefund = event.to === 'refunded' || event.to === 'returned';
   const change: OrderChange = {
     state: event.to as OrderChange['state'],
     version: event.version,
     counted: event.counted,
     reference: event.reference === '' ? null : event.reference,
-    settledAtMs: atMs,
+    // A refund settles nothing: null leaves the moment alone that the row has.
+    settledAtMs: isRefund ? (before?.settledAtMs ?? null) : atMs,
+    refundedAtMs: isRefund ? (before?.refundedAtMs ?? atMs) : null,
   };
-  const made = changes.ordersMade.get(event.id);
   if (made) changes.ordersMade.set(event.id, { ...made, ...change });
   else changes.ordersChanged.set(event.id, change);
 }

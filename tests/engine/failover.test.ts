@@ -5,6 +5,7 @@ import { compose, type Holdfast } from '../../src/compose.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { holdId, orderId } from '../../src/domain/ids.ts';
 import { createApp } from '../../src/http/app.ts';
+import { UNSIGNED } from '../../src/payments/signatures.ts';
 import { ADMIN_TOKEN, type Answer, clientOf, expectProblem } from '../http/support.ts';
 import { expectBooksBalance } from '../support/books.ts';
 import { held, ordered, unique } from '../support/buying.ts';
@@ -32,7 +33,9 @@ async function startShop(servers: PrivateServers, mysqlUrl: string): Promise<Sho
   const { inbox: payments, metrics, ...parts } = holdfast;
   const { log, errors } = captureLog();
   const deps = { ...parts, payments, metrics: metrics.read, log };
-  const client = clientOf(createApp({ ...deps, adminToken: ADMIN_TOKEN, lanes: 1 }));
+  const client = clientOf(
+    createApp({ ...deps, signing: UNSIGNED, adminToken: ADMIN_TOKEN, lanes: 1 }),
+  );
   const product = await makeProduct(holdfast, { totalStock: 100 });
   const [bought, released] = [await held(holdfast, product), await held(holdfast, product)];
   const [paid, cancelled] = [await ordered(holdfast, product), await ordered(holdfast, product)];

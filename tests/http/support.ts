@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { createApp } from '../../src/http/app.ts';
 import type { AppDeps } from '../../src/http/deps.ts';
 import { PROBLEMS, type ProblemCode, problemSchema } from '../../src/http/problem-table.ts';
+import { UNSIGNED } from '../../src/payments/signatures.ts';
 import type { TestEngine } from '../support/engine.ts';
 
 export const ADMIN_TOKEN = 'a-token-of-the-tests';
@@ -34,7 +35,9 @@ export function appOn(engine: TestEngine, changes: Partial<AppDeps> = {}): OpenA
   return createApp({
     engine: engine.engine,
     payments: engine.inbox,
+    signing: UNSIGNED,
     deadLetters: engine.deadLetters,
+    refunds: engine.refunds,
     ready: engine.ready,
     metrics: engine.metrics.read,
     reconcile: engine.reconcile,

@@ -77,7 +77,7 @@ const nameTeller: Record<string, unknown> = new Proxy(
   {},
   {
     get: (_, name) => {
-      if (name === 'rules' || name === 'units') return nameTeller;
+      if (name === 'rules' || name === 'units' || name === 'money') return nameTeller;
       if (name === 'requests') return [nameTeller];
       if (name === 'facts') return { record: 'facts', epoch: 'facts_epoch' };
       if (name === 'items') return [{ productId: 'items', qty: '' }];

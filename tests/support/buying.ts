@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Holdfast } from '../../src/compose.ts';
 import { orderId, type ReservationId } from '../../src/domain/ids.ts';
-import type { Hold, HoldOutcome, PaymentOutcome } from '../../src/domain/outcomes.ts';
+import type {
+  Hold,
+  HoldOutcome,
+  PaymentOutcome,
+  PaymentStatus,
+} from '../../src/domain/outcomes.ts';
 import { canonicalItems, type Item } from '../../src/domain/reservation.ts';
 import { seconds } from './engine.ts';
 
@@ -51,7 +56,7 @@ export async function ordered(
 export function pay(
   { inbox }: Process,
   id: ReservationId,
-  status: 'success' | 'failed' = 'success',
+  status: PaymentStatus = 'success',
   reference: string = unique('pay'),
 ): Promise<PaymentOutcome> {
   return inbox.receive({ orderId: orderId(id), reference, status }, seconds(5));

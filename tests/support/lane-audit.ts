@@ -146,7 +146,8 @@ async function checkRecords(lane: TestLane, replay: Replay, forgotten: string[])
 async function checkBuyers(lane: TestLane, replay: Replay): Promise<void> {
   const expected = new Map<string, Record<string, string>>();
   for (const record of replay.reservations.values()) {
-    if (!record.counted || !(isLive(record.state) || record.state === 'paid')) continue;
+    if (!record.counted || !(isLive(record.state) || /^(paid|refunded)$/.test(record.state)))
+      continue;
     for (const { productId, qty } of record.items) {
       const key = buyersKey(lane.lane, productId);
       const counts = expected.get(key) ?? {};

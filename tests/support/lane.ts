@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { newCall, newReservationId } from '../../src/domain/ids.ts';
+import type { Money, PaymentStatus } from '../../src/domain/outcomes.ts';
 import type { ProductRules } from '../../src/domain/product.ts';
 import type { Item } from '../../src/domain/reservation.ts';
 import { adjustStockScript } from '../../src/redis/bindings/adjust-stock.ts';
@@ -144,10 +145,11 @@ export class TestLane {
   settle(
     id: string,
     reference: string,
-    payment: 'success' | 'failed' = 'success',
+    payment: PaymentStatus = 'success',
     facts?: Facts | undefined,
+    more: { money?: Money; due?: string; returnsUnits?: boolean } = {},
   ) {
-    const command = { ...this.gate(), id, reference, payment, facts };
+    const command = { ...this.gate(), id, reference, payment, facts, ...more };
     return settleScript.run(this.redis, this.key, command);
   }
 

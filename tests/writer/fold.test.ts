@@ -93,7 +93,7 @@ test('a whole life in one batch is one row of each kind, in its last state', () 
       id,
       {
         ...{ event: order, atMs: 1_002, state: 'paid', version: 3, counted: false },
-        ...{ reference: 'pay-1', settledAtMs: 1_003 },
+        ...{ reference: 'pay-1', settledAtMs: 1_003, refundedAtMs: null },
       },
     ],
   ]);
@@ -121,7 +121,7 @@ test('a life that began in an earlier batch only changes its rows', () => {
   expect([...changes.holdsChanged]).toEqual([[released, hold]]);
   const order = {
     ...{ state: 'paid', version: 4, counted: false },
-    ...{ reference: 'pay-1', settledAtMs: atMs + 1 },
+    ...{ reference: 'pay-1', settledAtMs: atMs + 1, refundedAtMs: null },
   };
   expect([...changes.ordersChanged]).toEqual([[late, order]]);
   const { redisBefore, redisAfter } = changes.stock.get(PRODUCT) ?? {};

@@ -42,6 +42,7 @@ function rowsOf(entries: readonly JournalEntry[]) {
             reference: null,
             created_at: at,
             settled_at: null,
+            refunded_at: null,
           },
           pay_by: new Date(event.deadlineMs),
         });

@@ -10,6 +10,7 @@ import { adminDeadLetterRoutes } from './admin-dead-letters.ts';
 import { adminHistoryRoutes } from './admin-history.ts';
 import { adminProductRoutes } from './admin-products.ts';
 import { adminReconciliationRoutes } from './admin-reconciliations.ts';
+import { adminRefundRoutes } from './admin-refunds.ts';
 
 const laneAnswer = z
   .object({
@@ -75,6 +76,7 @@ export function adminRoutes(deps: AppDeps): OpenAPIHono {
   routes.route('/', adminReconciliationRoutes(deps));
   routes.route('/', adminHistoryRoutes(deps));
   routes.route('/', adminDeadLetterRoutes(deps));
+  routes.route('/', adminRefundRoutes(deps));
 
   routes.openapi(overview, async (c) => {
     const deadline = new Deadline(COMMIT_BUDGET_MS);

@@ -1,24 +1,16 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context, MiddlewareHandler } from 'hono';
 import { Deadline } from '../../domain/deadline.ts';
+import type { PaymentOutcome } from '../../domain/outcomes.ts';
+import type { OrderState } from '../../domain/reservation.ts';
+import type { Signing } from '../../payments/signatures.ts';
+import { meaningOf, stripeEvent } from '../../payments/stripe-events.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
-import { visibleAsciiField } from '../fields.ts';
-import { problem } from '../problems.ts';
+import { paymentRequest } from '../payment-request.ts';
+import { invalid, notFound, type ProblemResponse, problem } from '../problems.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
-import { orderStatusAnswer } from '../reservation-answer.ts';
-
-const ORDER_ID = 'must be a text of 1 to 64 characters';
-
-const paymentEvent = z
-  .object(
-    {
-      order_id: z.string(ORDER_ID).min(1, ORDER_ID).max(64, ORDER_ID),
-      reference: visibleAsciiField.openapi({ description: "The provider's id of this event" }),
-      status: z.enum(['success', 'failed'], 'must be success or failed'),
-    },
-    'must be a JSON object',
-  )
-  .openapi('PaymentEvent');
+import { orderStatus, orderStatusAnswer } from '../reservation-answer.ts';
 
 const outcome = z.enum(['applied', 'ignored', 'refund_due', 'amount_mismatch']);
 
@@ -26,62 +18,168 @@ const receiptAnswer = z
   .object({
     status: z.enum([...outcome.options, 'duplicate']),
     outcome: outcome.optional().openapi({ description: 'Of the first event, for a duplicate' }),
-    order_id: z.string(),
-    order_status: z.string().openapi({ enum: orderStatusAnswer.options }),
-    reference: z.string(),
+    order_id: z.string().openapi({ example: 'order_01jzc0000000000000000000000' }),
+    order_status: orderStatusAnswer
+      .nullable()
+      .openapi({ description: 'What the order was then; null where it had no say' }),
+    reference: z.string().openapi({ example: 'evt_8f14e45f' }),
   })
   .openapi('PaymentReceipt');
+
+const notOurs = z
+  .object({
+    status: z.literal('ignored'),
+    reference: z.string().openapi({ example: 'evt_8f14e45f' }),
+    reason: z.string().openapi({ example: 'metadata.order_id names no order' }),
+  })
+  .openapi('ForeignEvent');
+
+const REFUSALS = refusals(
+  'bad_signature',
+  'not_found',
+  'reference_conflict',
+  { code: 'order_not_found', status: 422 },
+  { code: 'order_not_paid', status: 422 },
+  'unavailable',
+  'overloaded',
+  ...BODY_REFUSALS,
+);
+
+const SIGNED_BY = (name: string) => ({
+  name,
+  in: 'header' as const,
+  required: false,
+  description: 'Not needed only in development, without a secret',
+  schema: { type: 'string' as const },
+});
 
 const webhook = createRoute({
   method: 'post',
   path: '/api/payments/webhook',
   operationId: 'receivePayment',
   summary: 'Take a payment event; each `reference` takes effect at most once',
+  description:
+    'Signed by Standard Webhooks (https://www.standardwebhooks.com) with one of the secrets in ' +
+    '`WEBHOOK_SECRET`; timestamps over five minutes from now are refused.',
   tags: ['payments'],
+  parameters: ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map(SIGNED_BY),
   request: {
-    body: { required: true, content: { 'application/json': { schema: paymentEvent } } },
+    body: { required: true, content: { 'application/json': { schema: paymentRequest } } },
   },
   responses: {
     200: {
       description: 'The event and what became of it are stored durably.',
       content: { 'application/json': { schema: receiptAnswer } },
     },
-    ...refusals(
-      'reference_conflict',
-      { code: 'order_not_found', status: 422 },
-      'unavailable',
-      'overloaded',
-      ...BODY_REFUSALS,
-    ),
+    ...REFUSALS,
   },
 });
 
-export function paymentRoutes({ payments }: AppDeps): OpenAPIHono {
+const stripe = createRoute({
+  method: 'post',
+  path: '/api/payments/stripe',
+  operationId: 'receiveStripeEvent',
+  summary: "Take one of Stripe's events",
+  description:
+    'Signed by Stripe with one of the secrets in `STRIPE_WEBHOOK_SECRET`. The order is named by ' +
+    '`metadata.order_id` of the PaymentIntent, the Checkout Session or the Charge. Acts on ' +
+    '`payment_intent.succeeded`, `payment_intent.payment_failed`, `checkout.session.completed`, ' +
+    '`checkout.session.async_payment_succeeded`, `checkout.session.async_payment_failed`, ' +
+    '`checkout.session.expired` and `charge.refunded`; others are answered and forgotten.',
+  tags: ['payments'],
+  parameters: [SIGNED_BY('stripe-signature')],
+  request: {
+    body: {
+      required: true,
+      content: { 'application/json': { schema: stripeEvent.openapi('StripeEvent') } },
+    },
+  },
+  responses: {
+    200: {
+      description: 'The event and what became of it are stored durably, or it is of no order here.',
+      content: { 'application/json': { schema: z.union([receiptAnswer, notOurs]) } },
+    },
+    ...REFUSALS,
+  },
+});
+
+// Of the raw body, before anybody reads it.
+function requireSignature(signing: Signing): MiddlewareHandler {
+  return async (c, next) => {
+    if (signing.kind === 'off') return notFound(c);
+    if (signing.kind === 'unsigned') return next();
+    const body = Buffer.from(await c.req.arrayBuffer());
+    if (signing.verify(body, (name) => c.req.header(name))) return next();
+    return problem(c, 'bad_signature', {
+      detail: 'The signature is missing, of another secret or body, or over five minutes old.',
+    });
+  };
+}
+
+type Refusal = Extract<
+  PaymentOutcome,
+  { status: 'reference_conflict' | 'order_not_found' | 'order_not_paid' }
+>;
+
+function refuse(c: Context, { status }: Refusal): ProblemResponse {
+  switch (status) {
+    case 'reference_conflict':
+      return problem(c, 'reference_conflict', {
+        detail: 'This reference was used for an event of other content.',
+      });
+    case 'order_not_found':
+      return problem(c, 'order_not_found', {
+        detail: 'There is no such order yet. The event is kept, and applied if it appears.',
+        status: 422,
+      });
+    case 'order_not_paid':
+      return problem(c, 'order_not_paid', {
+        detail: 'There is no such payment yet. The refund is kept, and applied if it appears.',
+        status: 422,
+      });
+  }
+}
+
+type Decided = Exclude<PaymentOutcome, Refusal>;
+
+function receiptJson(received: Decided, order_id: string, reference: string) {
+  const { status, orderState } = received;
+  return {
+    status,
+    ...(status === 'duplicate' ? { outcome: received.outcome } : {}),
+    order_id,
+    order_status: orderState && orderStatus(orderState as OrderState),
+    reference,
+  };
+}
+
+const isRefusal = (received: PaymentOutcome): received is Refusal =>
+  received.status === 'reference_conflict' ||
+  received.status === 'order_not_found' ||
+  received.status === 'order_not_paid';
+
+export function paymentRoutes({ payments, signing }: AppDeps): OpenAPIHono {
   const routes = new OpenAPIHono();
+  routes.use('/api/payments/webhook', requireSignature(signing.standard));
+  routes.use('/api/payments/stripe', requireSignature(signing.stripe));
 
   routes.openapi(webhook, async (c) => {
-    const { order_id, reference, status } = c.req.valid('json');
-    const event = { orderId: order_id, reference, status };
+    const event = c.req.valid('json');
     const received = await payments.receive(event, new Deadline(COMMIT_BUDGET_MS));
-    switch (received.status) {
-      case 'reference_conflict':
-        return problem(c, 'reference_conflict', {
-          detail: 'This reference was used for another order or another status.',
-        });
-      case 'order_not_found':
-        return problem(c, 'order_not_found', {
-          detail: 'There is no such order yet. The event is kept, and applied if it appears.',
-          status: 422,
-        });
-      default: {
-        const order_status = received.orderState;
-        const first = received.status === 'duplicate' ? { outcome: received.outcome } : {};
-        return c.json(
-          { status: received.status, ...first, order_id, order_status, reference },
-          200,
-        );
-      }
+    if (isRefusal(received)) return refuse(c, received);
+    return c.json(receiptJson(received, event.orderId, event.reference), 200);
+  });
+
+  routes.openapi(stripe, async (c) => {
+    const { id: reference, ...rest } = c.req.valid('json');
+    const meaning = meaningOf({ id: reference, ...rest });
+    if (meaning.kind === 'none') {
+      return c.json({ status: 'ignored' as const, reference, reason: meaning.reason }, 200);
     }
+    if (meaning.kind === 'unreadable') return invalid(c, 'data.object', meaning.message);
+    const received = await payments.receive(meaning.event, new Deadline(COMMIT_BUDGET_MS));
+    if (isRefusal(received)) return refuse(c, received);
+    return c.json(receiptJson(received, meaning.event.orderId, reference), 200);
   });
 
   return routes;

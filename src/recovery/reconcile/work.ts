@@ -35,7 +35,7 @@ async function reconcileReceipts(books: Books): Promise<void> {
       repair: 'let the payment act on its order',
       fix: async () => {
         const outcome = await inbox.settleOpen(event, new Deadline(LIMIT_MS));
-        return outcome.status !== 'order_not_found';
+        return !/^order_not_(found|paid)$/.test(outcome.status);
       },
     });
   }

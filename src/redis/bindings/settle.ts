@@ -1,4 +1,4 @@
-import type { PaymentStatus } from '../../domain/outcomes.ts';
+import type { Money, PaymentStatus } from '../../domain/outcomes.ts';
 import type { ReservationState } from '../../domain/reservation.ts';
 import { bindScript } from '../script.ts';
 import {
@@ -15,9 +15,9 @@ import {
 export type SettleReply =
   | Refused
   | Missing
-  | Word<'not_ordered' | 'again'>
+  | Word<'not_ordered' | 'not_paid' | 'again'>
   | Word<
-      'applied' | 'ignored' | 'refund_due' | 'duplicate',
+      'applied' | 'ignored' | 'refund_due' | 'amount_mismatch' | 'duplicate',
       { nowMs: number; state: ReservationState }
     >;
 
@@ -29,9 +29,16 @@ export const settleScript = bindScript({
       id: string;
       reference: string;
       payment: PaymentStatus;
+      money?: Money | undefined;
+      due?: string | undefined;
+      returnsUnits?: boolean | undefined;
       facts?: Facts | undefined;
     },
-  ) => [c.epoch, c.run, c.call, c.lateMs, c.id, c.reference, c.payment, ...factArguments(c.facts)],
+  ) => [
+    ...[c.epoch, c.run, c.call, c.lateMs, c.id, c.reference, c.payment],
+    ...[c.money?.amountMinor ?? '', c.money?.currency ?? ''],
+    ...[c.due ?? '', String(c.returnsUnits ?? ''), ...factArguments(c.facts)],
+  ],
   reply: (values): SettleReply => {
     const { status, nowMs } = word<SettleReply['status']>(values);
     switch (status) {
@@ -40,6 +47,7 @@ export const settleScript = bindScript({
       case 'applied':
       case 'ignored':
       case 'refund_due':
+      case 'amount_mismatch':
       case 'duplicate':
         return { status, nowMs, state: text(values[2]) as ReservationState };
       default:

@@ -1,0 +1,61 @@
+import { z } from '@hono/zod-openapi';
+import { isCurrency, parseMoney } from '../domain/money.ts';
+import type { PaymentEvent } from '../domain/outcomes.ts';
+import { visibleAsciiField } from './fields.ts';
+
+const ORDER_ID = 'must be a text of 1 to 64 characters';
+const AMOUNT = 'must be a decimal text such as "129.00", with no more digits than the currency has';
+const CURRENCY = 'must be the ISO 4217 code of a currency, such as USD';
+const BOTH = 'must be there with amount, and only with it';
+const RETURNS = 'must be true or false, and only where status is refunded';
+
+/** The body of `POST /api/payments/webhook`; a `PaymentEvent` once parsed. */
+export const paymentRequest = z
+  .object(
+    {
+      order_id: z
+        .string(ORDER_ID)
+        .min(1, ORDER_ID)
+        .max(64, ORDER_ID)
+        .openapi({ example: 'order_01jzc0000000000000000000000' }),
+      reference: visibleAsciiField.openapi({
+        description: "The provider's id of this event; it takes effect at most once",
+        example: 'evt_8f14e45f',
+      }),
+      status: z.enum(['success', 'failed', 'refunded'], 'must be success, failed or refunded'),
+      amount: z.string(AMOUNT).optional().openapi({
+        description: 'What was paid or refunded; when given, it must be the amount of the order',
+        example: '129.00',
+      }),
+      currency: z.string(CURRENCY).optional().openapi({ example: 'USD' }),
+      payment: visibleAsciiField.optional().openapi({
+        description:
+          "The provider's id of the payment, which several events may tell of. A refund names what " +
+          'it gives back by it, or by the `reference` of the event that told of the payment.',
+        example: 'pay_c9f0f895',
+      }),
+      return_units: z.boolean(RETURNS).optional().openapi({
+        description: 'Only of a refund: whether its units are to be sold again',
+        example: false,
+      }),
+    },
+    'must be a JSON object',
+  )
+  .transform((body, context): PaymentEvent => {
+    const { order_id: orderId, reference, status, amount, currency, payment } = body;
+    const fail = (field: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [field], message });
+    const event = { orderId, reference, status, payment };
+    const returnsUnits = body.return_units ?? false;
+    if (body.return_units !== undefined && status !== 'refunded') fail('return_units', RETURNS);
+    if ((amount === undefined) !== (currency === undefined)) fail('currency', BOTH);
+    if (amount === undefined || currency === undefined) return { ...event, returnsUnits };
+    if (!isCurrency(currency)) {
+      fail('currency', CURRENCY);
+      return event;
+    }
+    const amountMinor = parseMoney(amount, currency);
+    if (amountMinor === undefined) fail('amount', AMOUNT);
+    return { ...event, returnsUnits, money: { amountMinor: amountMinor ?? 0, currency } };
+  })
+  .openapi('PaymentEvent');

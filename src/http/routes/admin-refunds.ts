@@ -1,0 +1,189 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { RefundPlace } from '../../db/refunds.ts';
+import { Deadline } from '../../domain/deadline.ts';
+import { parseOrderId } from '../../domain/ids.ts';
+import { COMMIT_BUDGET_MS } from '../budgets.ts';
+import type { AppDeps } from '../deps.ts';
+import { pathParameter } from '../fields.ts';
+import { invalid, problem } from '../problems.ts';
+import { refundAnswer, refundJson } from '../refund-answer.ts';
+import { BODY_REFUSALS, refusals } from '../refusals.ts';
+import { orderDetailsAnswer, orderDetailsJson } from '../reservation-answer.ts';
+
+const PAGE = 100;
+const ADMIN = { tags: ['admin'], security: [{ adminToken: [] }] };
+const ORDER_ID = [pathParameter('order_id', { type: 'string' })];
+
+const listRefunds = createRoute({
+  ...ADMIN,
+  method: 'get',
+  path: '/api/admin/refunds',
+  operationId: 'listRefunds',
+  summary: 'Money that must go back',
+  description:
+    'Successes that came too late for an order without units left, second payments of an order, ' +
+    `and payments of another amount. The oldest first, ${PAGE} at a time.`,
+  parameters: [
+    {
+      name: 'after',
+      in: 'query',
+      required: false,
+      description: '`next` of the page before',
+      schema: { type: 'string' },
+    },
+  ],
+  responses: {
+    200: {
+      description: 'What waits',
+      content: {
+        'application/json': {
+          schema: z
+            .object({
+              refunds: z.array(refundAnswer),
+              open: z
+                .int()
+                .openapi({ description: 'Refunds in all, told here or not', example: 1 }),
+              next: z.string().nullable().openapi({
+                description: 'Where the next page begins; null at the end',
+                example: '1782907200000.evt_8f14e45f',
+              }),
+            })
+            .openapi('RefundsDue'),
+        },
+      },
+    },
+    ...refusals('unauthorized', 'not_found', 'invalid_request', 'unavailable'),
+  },
+});
+
+const finishRefund = createRoute({
+  ...ADMIN,
+  method: 'post',
+  path: '/api/admin/refunds/{order_id}/done',
+  operationId: 'finishRefund',
+  summary: 'Say that the money due on an order has gone back',
+  description: 'An order that is `refund_due` is `refunded` then. Saying it again changes nothing.',
+  parameters: ORDER_ID,
+  responses: {
+    200: {
+      description: 'Nothing is due on this order any more.',
+      content: {
+        'application/json': {
+          schema: z
+            .object({
+              order_id: z.string().openapi({ example: 'order_01jzc0000000000000000000000' }),
+              references: z.array(z.string()).openapi({
+                description: 'Of the payment events that were still due; none in a repeat',
+                example: ['evt_8f14e45f'],
+              }),
+            })
+            .openapi('RefundDone'),
+        },
+      },
+    },
+    ...refusals('order_not_found', 'no_refund_due', 'unauthorized', 'unavailable', 'overloaded'),
+  },
+});
+
+const refundOrder = createRoute({
+  ...ADMIN,
+  method: 'post',
+  path: '/api/admin/orders/{order_id}/refund',
+  operationId: 'refundOrder',
+  summary: 'Say that a paid order was refunded',
+  description:
+    'For refunds that the payment provider does not tell by itself. Its units stay sold unless ' +
+    '`return_units` asks for them, now or later. Saying it again changes nothing.',
+  parameters: ORDER_ID,
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z
+            .strictObject(
+              {
+                return_units: z.boolean('must be true or false').optional().openapi({
+                  description: 'Whether its units are to be sold again',
+                  example: true,
+                }),
+              },
+              'must be a JSON object',
+            )
+            .openapi('OrderRefund'),
+        },
+      },
+    },
+  },
+  responses: {
+    200: {
+      description: 'The order, refunded',
+      content: { 'application/json': { schema: orderDetailsAnswer } },
+    },
+    ...refusals(
+      'order_not_found',
+      'order_not_paid',
+      'unauthorized',
+      'unavailable',
+      'overloaded',
+      ...BODY_REFUSALS,
+    ),
+  },
+});
+
+const unknownOrder = (c: Context) =>
+  problem(c, 'order_not_found', { detail: 'There is no such order.' });
+
+function placeOf(text: string | undefined): RefundPlace | undefined | null {
+  if (text === undefined) return undefined;
+  const [, ms, reference = ''] = /^(\d{1,15})\.([\x21-\x7e]{1,128})$/.exec(text) ?? [];
+  return ms === undefined ? null : { receivedAtMs: Number(ms), reference };
+}
+
+export function adminRefundRoutes({ refunds }: Pick<AppDeps, 'refunds'>): OpenAPIHono {
+  const routes = new OpenAPIHono();
+
+  routes.openapi(listRefunds, async (c) => {
+    const after = placeOf(c.req.query('after'));
+    if (after === null) return invalid(c, 'after', 'must be next of another page');
+    const found = await refunds.list(after, PAGE, new Deadline(COMMIT_BUDGET_MS));
+    const last = found.refunds.length === PAGE ? found.refunds.at(-1) : undefined;
+    const next = last ? `${last.receivedAtMs}.${last.reference}` : null;
+    return c.json({ refunds: found.refunds.map(refundJson), open: found.open, next }, 200);
+  });
+
+  routes.openapi(finishRefund, async (c) => {
+    const order_id = c.req.param('order_id');
+    const outcome = await refunds.done(order_id, new Deadline(COMMIT_BUDGET_MS));
+    switch (outcome.status) {
+      case 'order_not_found':
+        return unknownOrder(c);
+      case 'no_refund_due':
+        return problem(c, 'no_refund_due', {
+          detail: 'No money was due back on this order. A paid order is refunded by /refund.',
+        });
+      case 'done':
+        return c.json({ order_id, references: outcome.references }, 200);
+    }
+  });
+
+  routes.openapi(refundOrder, async (c) => {
+    const id = parseOrderId(c.req.param('order_id'));
+    if (!id) return unknownOrder(c);
+    const { return_units: returnsUnits = false } = c.req.valid('json');
+    const outcome = await refunds.refundOrder(id, returnsUnits, new Deadline(COMMIT_BUDGET_MS));
+    switch (outcome.status) {
+      case 'order_not_found':
+        return unknownOrder(c);
+      case 'order_not_paid':
+        return problem(c, 'order_not_paid', {
+          detail: 'The order is not paid. Money that is due back is told by /refunds.',
+        });
+      case 'refunded':
+        return c.json(orderDetailsJson(outcome.order), 200);
+    }
+  });
+
+  return routes;
+}
