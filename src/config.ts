@@ -25,6 +25,10 @@ const schema = z.object({
   IDEMPOTENCY_TTL_SECONDS: seconds(1, 604_800).default(86_400),
   OUTBOX_MAX: whole(1, 100_000_000).default(200_000),
   ADMIN_TOKEN: z.string().min(8).optional(),
+  RATE_LIMIT: whole(0, 1_000_000).default(0),
+  RATE_LIMIT_SECONDS: seconds(1, 3_600).default(1),
+  RATE_LIMIT_BY: z.enum(['address', 'buyer']).default('address'),
+  TRUSTED_PROXY_HOPS: whole(0, 16).default(0),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   ON_DRIFT: z.enum(['close', 'alarm']).default('close'),
   HISTORY: z.enum(['all', 'last']).default('all'),
@@ -44,6 +48,10 @@ const EXPECTED: Record<keyof typeof schema.shape, string> = {
   IDEMPOTENCY_TTL_SECONDS: 'whole seconds from 1 to 604800',
   OUTBOX_MAX: 'a whole number of transitions from 1 to 100000000',
   ADMIN_TOKEN: 'at least 8 characters',
+  RATE_LIMIT: 'a whole number of requests from 1 to 1000000, or 0 for no limit',
+  RATE_LIMIT_SECONDS: 'whole seconds from 1 to 3600',
+  RATE_LIMIT_BY: 'address or buyer',
+  TRUSTED_PROXY_HOPS: 'a whole number of proxies from 0 to 16',
   LOG_LEVEL: 'one of fatal, error, warn, info, debug, trace, silent',
   ON_DRIFT: 'close (the lane, until the books agree) or alarm (only)',
   HISTORY: 'all (transitions of a reservation) or last (its state only)',
@@ -63,6 +71,10 @@ export interface Config {
   idempotencyTtlMs: number;
   outboxMax: number;
   adminToken: string | undefined;
+  /** How many requests a client may send in a window; undefined for as many as it likes. */
+  rateLimit: { requests: number; windowMs: number; by: 'address' | 'buyer' } | undefined;
+  /** How many proxies stand between the clients and this process. */
+  trustedProxyHops: number;
   logLevel: string;
   /** Whether a lane whose books disagree stops selling until they agree again. */
   closesOnDrift: boolean;
@@ -77,6 +89,11 @@ export interface Config {
 /** The environment says something that cannot be meant. One line for each variable. */
 export class BadConfig extends Error {
   override readonly name = 'BadConfig';
+}
+
+function rateLimitOf(env: z.output<typeof schema>): Config['rateLimit'] {
+  const { RATE_LIMIT: requests, RATE_LIMIT_SECONDS: windowSeconds, RATE_LIMIT_BY: by } = env;
+  return requests === 0 ? undefined : { requests, windowMs: windowSeconds * 1000, by };
 }
 
 /** Reads the environment once. Throws `BadConfig` naming each bad variable and what is expected. */
@@ -110,6 +127,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     idempotencyTtlMs: env.IDEMPOTENCY_TTL_SECONDS * 1000,
     outboxMax: env.OUTBOX_MAX,
     adminToken: env.ADMIN_TOKEN,
+    rateLimit: rateLimitOf(env),
+    trustedProxyHops: env.TRUSTED_PROXY_HOPS,
     logLevel: env.LOG_LEVEL,
     closesOnDrift: env.ON_DRIFT === 'close',
     keepsHistory: env.HISTORY === 'all',

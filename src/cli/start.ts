@@ -3,8 +3,10 @@ import { BadConfig, type Config } from '../config.ts';
 import { Deadline } from '../domain/deadline.ts';
 import { startEmbeddedServers } from '../embedded/servers.ts';
 import { createApp, createHealthApp } from '../http/app.ts';
+import type { RequestLimit } from '../http/rate-limit.ts';
 import { type Listening, listen } from '../http/server.ts';
 import type { Logger } from '../log.ts';
+import { Limiter } from '../redis/limiter.ts';
 import { migrated, type ServerUrls } from './connect.ts';
 import { say } from './output.ts';
 
@@ -44,6 +46,13 @@ async function makeSample({ engine }: Holdfast): Promise<void> {
   await engine.admin.create(sample, deadline);
 }
 
+function limitOf({ link }: Holdfast, config: Config): RequestLimit | undefined {
+  const { rateLimit, trustedProxyHops } = config;
+  if (!rateLimit) return undefined;
+  const limiter = new Limiter(link.redis, rateLimit);
+  return { by: rateLimit.by, trustedProxyHops, take: (client) => limiter.take(client) };
+}
+
 // Who watches a process without the role api asks it the same way as the others.
 function appOf(holdfast: Holdfast, config: Config, log: Logger) {
   const { engine, inbox: payments, ready, metrics } = holdfast;
@@ -52,7 +61,8 @@ function appOf(holdfast: Holdfast, config: Config, log: Logger) {
   if (!roles.includes('api')) return createHealthApp(health);
   const { reconcile, reconciliations, deadLetters } = holdfast;
   const books = { reconcile, reconciliations, deadLetters };
-  return createApp({ ...health, ...books, engine, payments, adminToken, lanes });
+  const limit = limitOf(holdfast, config);
+  return createApp({ ...health, ...books, engine, payments, adminToken, limit, lanes });
 }
 
 async function listenAs(app: ReturnType<typeof appOf>, config: Config): Promise<Listening> {

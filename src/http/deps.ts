@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Inbox } from '../payments/inbox.ts';
 import type { Reconcile } from '../recovery/reconcile/reconciliation.ts';
+import type { RequestLimit } from './rate-limit.ts';
 
 /** What the HTTP surface stands on. */
 export interface AppDeps {
@@ -18,6 +19,8 @@ export interface AppDeps {
   reconciliations: () => Promise<ReconciliationRow[]>;
   /** Undefined hides everything under `/api/admin`. */
   adminToken: string | undefined;
+  /** Undefined limits nobody. */
+  limit?: RequestLimit | undefined;
   log: Logger;
   lanes: number;
 }
