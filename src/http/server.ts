@@ -33,6 +33,8 @@ export interface ListenOptions {
   port: number;
   /** How long a client may take. The head's time is part of the request's. */
   timeouts?: Partial<typeof TIMEOUTS>;
+  /** Connections at once; one more is closed at once. */
+  connectionsMax?: number;
 }
 
 /** A server that takes requests. */
@@ -120,7 +122,7 @@ export async function listen(
   // By default Node drops what comes after the 1000th line: the length of the body may be there, or
   // what the proxy says. So many as fit in a head.
   server.maxHeadersCount = 0;
-  server.maxConnections = connectionsMax();
+  server.maxConnections = options.connectionsMax ?? connectionsMax();
   await started(server, options);
   cutOffSlowReaders(server, timeouts);
   const { port: bound } = server.address() as AddressInfo;
