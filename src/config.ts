@@ -26,7 +26,8 @@ const schema = z.object({
   OUTBOX_MAX: whole(1, 100_000_000).default(200_000),
   ADMIN_TOKEN: z.string().min(8).optional(),
   RATE_LIMIT: whole(0, 1_000_000).default(0),
-  RATE_LIMIT_SECONDS: seconds(1, 3_600).default(1),
+  // Each client has a key in Redis for so long.
+  RATE_LIMIT_SECONDS: seconds(1, 60).default(1),
   RATE_LIMIT_BY: z.enum(['address', 'buyer']).default('address'),
   TRUSTED_PROXY_HOPS: whole(0, 16).default(0),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -49,7 +50,7 @@ const EXPECTED: Record<keyof typeof schema.shape, string> = {
   OUTBOX_MAX: 'a whole number of transitions from 1 to 100000000',
   ADMIN_TOKEN: 'at least 8 characters',
   RATE_LIMIT: 'a whole number of requests from 1 to 1000000, or 0 for no limit',
-  RATE_LIMIT_SECONDS: 'whole seconds from 1 to 3600',
+  RATE_LIMIT_SECONDS: 'whole seconds from 1 to 60',
   RATE_LIMIT_BY: 'address or buyer',
   TRUSTED_PROXY_HOPS: 'a whole number of proxies from 0 to 16',
   LOG_LEVEL: 'one of fatal, error, warn, info, debug, trace, silent',

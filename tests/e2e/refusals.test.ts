@@ -31,7 +31,7 @@ test.for([
   ['REDIS_URL', 'localhost:6379', 'a URL such as redis://'],
   ['LOG_LEVEL', 'loud', 'one of fatal'],
   ['RATE_LIMIT', '5/s', 'a whole number of requests'],
-  ['RATE_LIMIT_SECONDS', '0', 'whole seconds from 1 to 3600'],
+  ['RATE_LIMIT_SECONDS', '0', 'whole seconds from 1 to 60'],
   ['RATE_LIMIT_BY', 'ip', 'address or buyer'],
   ['TRUSTED_PROXY_HOPS', '17', 'a whole number of proxies from 0 to 16'],
   ['DATA_DIR', '/dev/null', 'cannot be used'],

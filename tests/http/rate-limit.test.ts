@@ -13,7 +13,7 @@ import { sayTo } from './sockets.ts';
 import { type Answer, AUTHORIZATION, appOn, clientOf, expectProblem, send } from './support.ts';
 
 const REQUESTS = 5;
-/** Longer than any test here. */
+/** Longer than any test here, and than the configuration allows. */
 const WINDOW_MS = 600_000;
 
 let engine: TestEngine;
