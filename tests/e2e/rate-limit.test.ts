@@ -1,9 +1,12 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { LIMIT_PREFIX } from '../../src/redis/keys.ts';
 import { drained, expectBooksBalance } from '../support/books.ts';
 import { atOnce } from '../support/buying.ts';
 import { privateServers } from '../support/private-servers.ts';
 import { call } from '../support/process.ts';
+
+// It has servers of its own, which take some seconds to start, and three processes.
+vi.setConfig({ testTimeout: 60_000 });
 
 const REQUESTS = 10;
 const ADMIN = { Authorization: 'Bearer a-token-of-the-tests' };
