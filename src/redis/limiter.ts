@@ -4,7 +4,7 @@ import { Deadline, within } from '../domain/deadline.ts';
 import { LIMIT_PREFIX } from './keys.ts';
 
 /** A Redis that stands still must not cost a request the time in which it is to be answered. */
-const ANSWER_LIMIT_MS = 200;
+const ANSWER_LIMIT_MS = 100;
 /** Clients known to be over the limit; more of them are looked up in Redis each time. */
 const BLOCKED_MAX = 10_000;
 
@@ -49,7 +49,7 @@ export class Limiter {
 
   /**
    * Counts one request. Resolves with how long the client is to wait, in milliseconds, or 0 where
-   * it may go on. Never rejects: without an answer of Redis within 200 ms nobody is refused here.
+   * it may go on. Never rejects: without an answer of Redis within 100 ms nobody is refused here.
    */
   async take(client: string): Promise<number> {
     const blockedMs = this.#blocked.waitMs(client);
