@@ -35,6 +35,11 @@ const schema = z.object({
   WEBHOOK_SECRET: secrets(isWebhookSecret).optional(),
   STRIPE_WEBHOOK_SECRET: secrets((text) => /^whsec_\S{8,}$/.test(text)).optional(),
   NODE_ENV: z.string().optional(),
+  RATE_LIMIT: whole(0, 1_000_000).default(0),
+  // Each client has a key in Redis for so long.
+  RATE_LIMIT_SECONDS: seconds(1, 60).default(1),
+  RATE_LIMIT_BY: z.enum(['address', 'buyer']).default('address'),
+  TRUSTED_PROXY_HOPS: whole(0, 16).default(0),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   ON_DRIFT: z.enum(['close', 'alarm']).default('close'),
   HISTORY: z.enum(['all', 'last']).default('all'),
@@ -59,6 +64,10 @@ const EXPECTED: Record<keyof typeof schema.shape, string> = {
   STRIPE_WEBHOOK_SECRET:
     "one or more of Stripe's signing secrets, separated by commas, each beginning with whsec_",
   NODE_ENV: 'production, or anything else',
+  RATE_LIMIT: 'a whole number of requests from 1 to 1000000, or 0 for no limit',
+  RATE_LIMIT_SECONDS: 'whole seconds from 1 to 60',
+  RATE_LIMIT_BY: 'address or buyer',
+  TRUSTED_PROXY_HOPS: 'a whole number of proxies from 0 to 16',
   LOG_LEVEL: 'one of fatal, error, warn, info, debug, trace, silent',
   ON_DRIFT: 'close (the lane, until the books agree) or alarm (only)',
   HISTORY: 'all (transitions of a reservation) or last (its state only)',
@@ -83,6 +92,10 @@ export interface Config {
   stripeSecrets: readonly string[];
   /** Then no payment is taken that is not signed. */
   isProduction: boolean;
+  /** How many requests a client may send in a window; undefined for as many as it likes. */
+  rateLimit: { requests: number; windowMs: number; by: 'address' | 'buyer' } | undefined;
+  /** How many proxies stand between the clients and this process. */
+  trustedProxyHops: number;
   logLevel: string;
   /** Whether a lane whose books disagree stops selling until they agree again. */
   closesOnDrift: boolean;
@@ -97,6 +110,11 @@ export interface Config {
 /** The environment says something that cannot be meant. One line for each variable. */
 export class BadConfig extends Error {
   override readonly name = 'BadConfig';
+}
+
+function rateLimitOf(env: z.output<typeof schema>): Config['rateLimit'] {
+  const { RATE_LIMIT: requests, RATE_LIMIT_SECONDS: windowSeconds, RATE_LIMIT_BY: by } = env;
+  return requests === 0 ? undefined : { requests, windowMs: windowSeconds * 1000, by };
 }
 
 /** Reads the environment once. Throws `BadConfig` naming each bad variable and what is expected. */
@@ -133,6 +151,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     webhookSecrets: env.WEBHOOK_SECRET ?? [],
     stripeSecrets: env.STRIPE_WEBHOOK_SECRET ?? [],
     isProduction: env.NODE_ENV === 'production',
+    rateLimit: rateLimitOf(env),
+    trustedProxyHops: env.TRUSTED_PROXY_HOPS,
     logLevel: env.LOG_LEVEL,
     closesOnDrift: env.ON_DRIFT === 'close',
     keepsHistory: env.HISTORY === 'all',

@@ -3,9 +3,11 @@ import { BadConfig, type Config } from '../config.ts';
 import { Deadline } from '../domain/deadline.ts';
 import { startEmbeddedServers } from '../embedded/servers.ts';
 import { createApp, createHealthApp } from '../http/app.ts';
+import type { RequestLimit } from '../http/rate-limit.ts';
 import { type Listening, listen } from '../http/server.ts';
 import type { Logger } from '../log.ts';
 import { standardSignatures, UNSIGNED, type WebhookSigning } from '../payments/signatures.ts';
+import { Limiter } from '../redis/limiter.ts';
 import { migrated, type ServerUrls } from './connect.ts';
 import { say } from './output.ts';
 
@@ -68,6 +70,13 @@ async function signingOf(config: Config, log: Logger): Promise<WebhookSigning> {
   return UNSIGNED;
 }
 
+function limitOf({ link }: Holdfast, config: Config): RequestLimit | undefined {
+  const { rateLimit, trustedProxyHops } = config;
+  if (!rateLimit) return undefined;
+  const limiter = new Limiter(link.redis, rateLimit);
+  return { by: rateLimit.by, trustedProxyHops, take: (client) => limiter.take(client) };
+}
+
 // Who watches a process without the role api asks it the same way as the others.
 async function appOf(holdfast: Holdfast, config: Config, log: Logger) {
   const { engine, inbox: payments, ready, metrics } = holdfast;
@@ -77,7 +86,8 @@ async function appOf(holdfast: Holdfast, config: Config, log: Logger) {
   const { reconcile, reconciliations, deadLetters, refunds } = holdfast;
   const books = { reconcile, reconciliations, deadLetters, refunds };
   const signing = await signingOf(config, log);
-  return createApp({ ...health, ...books, engine, payments, signing, adminToken, lanes });
+  const limit = limitOf(holdfast, config);
+  return createApp({ ...health, ...books, engine, payments, signing, adminToken, limit, lanes });
 }
 
 async function listenAs(

@@ -3,6 +3,7 @@ import { VERSION } from '../version.ts';
 import { limitBody } from './body-limit.ts';
 import type { AppDeps } from './deps.ts';
 import { createErrorHandler, notFound, refuseInvalid } from './problems.ts';
+import { limitAddresses } from './rate-limit.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdRoutes } from './routes/holds.ts';
@@ -40,6 +41,7 @@ export function createHealthApp(deps: Pick<AppDeps, 'ready' | 'metrics' | 'log'>
  */
 export function createApp(deps: AppDeps): OpenAPIHono {
   const app = emptyApp(deps);
+  if (deps.limit?.by === 'address') limitAddresses(app, deps.limit);
   app.use('/api/*', limitBody);
   app.route('/', productRoutes(deps));
   app.route('/', holdRoutes(deps));

@@ -7,6 +7,7 @@ import type { Inbox } from '../payments/inbox.ts';
 import type { Refunds } from '../payments/refunds.ts';
 import type { WebhookSigning } from '../payments/signatures.ts';
 import type { Reconcile } from '../recovery/reconcile/reconciliation.ts';
+import type { RequestLimit } from './rate-limit.ts';
 
 /** What the HTTP surface stands on. */
 export interface AppDeps {
@@ -23,6 +24,8 @@ export interface AppDeps {
   reconciliations: () => Promise<ReconciliationRow[]>;
   /** Undefined hides everything under `/api/admin`. */
   adminToken: string | undefined;
+  /** Undefined limits nobody. */
+  limit?: RequestLimit | undefined;
   log: Logger;
   lanes: number;
 }

@@ -88,6 +88,11 @@ export const PROBLEMS = {
   },
   items_in_different_lanes: { status: 422, title: 'Items in different lanes', fields: {} },
   mixed_currencies: { status: 422, title: 'Mixed currencies', fields: {} },
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests',
+    fields: { retry_after_ms: z.int() },
+  },
   overloaded: { status: 503, title: 'Overloaded', fields: {} },
   unavailable: {
     status: 503,

@@ -1,3 +1,4 @@
+import type { HttpBindings } from '@hono/node-server';
 import type { Hook } from '@hono/zod-openapi';
 import type { Context, Env, ErrorHandler, TypedResponse } from 'hono';
 import { HTTPException } from 'hono/http-exception';
@@ -107,6 +108,12 @@ export const UNAVAILABLE_DETAIL =
 
 const OVERLOADED_DETAIL = 'Too much waits to be stored. Nothing new was done: try again.';
 
+// Before its body was there; or the server did, for its taking too long.
+function hasHungUp({ env }: Context): boolean {
+  const { incoming } = (env ?? {}) as Partial<HttpBindings>;
+  return incoming?.destroyed === true && !incoming.complete;
+}
+
 /**
  * Turns what was thrown into a problem document. What is nobody's fault but ours is logged and told
  * as 503, since its outcome is unknown; nothing is told as 500.
@@ -117,6 +124,11 @@ export function createErrorHandler(log: Logger): ErrorHandler {
       log.debug({ reason: error.message, code: error.code, path: c.req.path }, 'unavailable');
       const detail = error.code === 'overloaded' ? OVERLOADED_DETAIL : UNAVAILABLE_DETAIL;
       return problem(c, error.code, { detail });
+    }
+    if (hasHungUp(c)) {
+      // Nobody reads this, and whoever does it on purpose is not to fill the log.
+      log.debug({ reason: error.message, path: c.req.path }, 'the client hung up');
+      return problem(c, 'bad_request', { detail: 'The body was not sent to its end.' });
     }
     if (error instanceof HTTPException && error.status === 400) {
       return problem(c, 'malformed_json', { detail: 'The body is not valid JSON.' });

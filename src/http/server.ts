@@ -3,19 +3,39 @@ import { type AddressInfo, Server as NetServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import { connectionsMax, cutOffSlowReaders } from './connections.ts';
 import { problemDocument, UNAVAILABLE_DETAIL } from './problems.ts';
 
-const REQUEST_TIMEOUT_MS = 30_000;
-const HEADERS_TIMEOUT_MS = 10_000;
-/** Longer than the idle time of the usual load balancers, which are to hang up first. */
-const KEEP_ALIVE_TIMEOUT_MS = 65_000;
-/** How often Node looks for connections past their timeouts. */
-const TIMEOUT_CHECK_MS = 5_000;
+const TIMEOUTS = {
+  /** For a request with its body, which has 64 KiB at most. */
+  requestMs: 15_000,
+  /** For its head; also for a connection that has not said anything yet. */
+  headersMs: 10_000,
+  /** Longer than the idle time of the usual load balancers, which are to hang up first. */
+  keepAliveMs: 65_000,
+  /** For reading the answers. */
+  readMs: 60_000,
+  /** How often it is looked for connections past one of these. */
+  checkMs: 1_000,
+};
+/** Node's own default, whatever NODE_OPTIONS say. */
+const HEAD_BYTES_MAX = 16 * 1024;
+/** Connections that wait to be taken; the kernel cuts it to `net.core.somaxconn`. */
+const BACKLOG = 4_096;
 /** How long requests in flight may take to finish once the server closes. */
 const CLOSE_WAIT_MS = 10_000;
 const CLOSE_CHECK_MS = 20;
 /** How long a closing server lets idle connections be: a request may be on its way on them. */
 const IDLE_WAIT_MS = 200;
+
+export interface ListenOptions {
+  host: string;
+  port: number;
+  /** How long a client may take. The head's time is part of the request's. */
+  timeouts?: Partial<typeof TIMEOUTS>;
+  /** Connections at once; one more is closed at once. */
+  connectionsMax?: number;
+}
 
 /** A server that takes requests. */
 export interface Listening {
@@ -41,14 +61,14 @@ function answerUnreadable(error: unknown): Response {
   });
 }
 
-function started(server: Server, host: string, port: number): Promise<void> {
+function started(server: Server, { host, port }: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const inUse = `Port ${port} on ${host} is in use: set PORT to a free one`;
       const other = `Cannot listen on ${host} port ${port}: ${error.message}`;
       reject(new Error(error.code === 'EADDRINUSE' ? inUse : other, { cause: error }));
     });
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog: BACKLOG }, resolve);
   });
 }
 
@@ -70,21 +90,19 @@ async function closed(server: Server): Promise<void> {
 
 /**
  * Serves the app on a port; 0 takes a free one. Rejects with a message for people where it cannot.
+ * A client that sends or reads slowly, or not at all, is cut off in bounded time (Node says `408`,
+ * and `431` to a head over 16 KiB), and there are never more connections than files left for them.
  */
 export async function listen(
   app: Pick<OpenAPIHono, 'fetch'>,
-  { host, port }: { host: string; port: number },
+  options: ListenOptions,
 ): Promise<Listening> {
+  const { host } = options;
   const listener = getRequestListener(app.fetch, {
     hostname: host,
     errorHandler: answerUnreadable,
   });
-  const timeouts = {
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-  };
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
   let closing: Promise<void> | undefined;
   class Answer extends ServerResponse {
     override writeHead(status: number, ...rest: unknown[]): this {
@@ -93,8 +111,20 @@ export async function listen(
       return super.writeHead(status, ...(rest as [OutgoingHttpHeaders?]));
     }
   }
-  const server = createServer({ ...timeouts, ServerResponse: Answer }, listener);
-  await started(server, host, port);
+  const limits = {
+    requestTimeout: timeouts.requestMs,
+    headersTimeout: timeouts.headersMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    connectionsCheckingInterval: timeouts.checkMs,
+    maxHeaderSize: HEAD_BYTES_MAX,
+  };
+  const server = createServer({ ...limits, ServerResponse: Answer }, listener);
+  // By default Node drops what comes after the 1000th line: the length of the body may be there, or
+  // what the proxy says. So many as fit in a head.
+  server.maxHeadersCount = 0;
+  server.maxConnections = options.connectionsMax ?? connectionsMax();
+  await started(server, options);
+  cutOffSlowReaders(server, timeouts);
   const { port: bound } = server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;
   return {

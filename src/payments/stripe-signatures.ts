@@ -14,7 +14,13 @@ export function stripeSignatures(secrets: readonly string[]): VerifySignature {
     const signature = header('stripe-signature') ?? '';
     return secrets.some((secret) => {
       try {
-        return Stripe.webhooks.signature.verifyHeader(body, signature, secret, TOLERANCE_SECONDS);
+        const isSigned = Stripe.webhooks.signature?.verifyHeader(
+          body,
+          signature,
+          secret,
+          TOLERANCE_SECONDS,
+        );
+        return isSigned === true;
       } catch {
         // It throws several classes, of signatures that are none as well.
         return false;

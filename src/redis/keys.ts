@@ -18,6 +18,9 @@ export const laneKeysPattern = (lane: number): string => `hf:{${lane}}:*`;
 /** product id -> lane, of every product. */
 export const CATALOG_KEY = 'hf:catalog';
 
+/** Of the keys that count a client's requests; they belong to no lane, and expire. */
+export const LIMIT_PREFIX = 'hf:limit';
+
 /** Where the writer publishes the calls that MySQL has committed. */
 export const commitsChannel = (lane: number): string => `hf:{${lane}}:commits`;
 

@@ -37,6 +37,8 @@ afterAll(() => engine.stop());
 const BODY =
   '400 malformed_json, 413 body_too_large, 415 unsupported_media_type, 422 invalid_request';
 const ADMIN = '401 unauthorized, 503 unavailable';
+/** Whom `RATE_LIMIT` limits. */
+const LIMITED = /^\w+ \/api\/(products|holds|orders)\b/;
 const WAITS = '503 unavailable, 503 overloaded';
 
 // The contract, route by route: success, then every refusal.
@@ -135,13 +137,14 @@ test.for(CONTRACT)('%s: %i, and each refusal', ([call, success, refusals]) => {
     }
   }
   const expected = refusals === '' ? [] : refusals.split(', ');
+  if (LIMITED.test(call)) expected.push('429 rate_limited');
   expect(told.sort()).toEqual(expected.sort());
 });
 
 test('every code that any route refuses with is in the table, and none is left over', () => {
   const told = new Set(CONTRACT.flatMap(([, , refusals]) => refusals.match(/[a-z_]+/g) ?? []));
   // Told of requests that reach no route.
-  told.add('bad_request');
+  told.add('bad_request').add('rate_limited');
   expect([...told].sort()).toEqual((Object.keys(PROBLEMS) as ProblemCode[]).sort());
 });
 

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type Listening, listen } from '../../src/http/server.ts';
 import { makeProduct, startEngine, type TestEngine } from '../support/engine.ts';
+import { sayTo } from './sockets.ts';
 import { appOn, expectProblem, send } from './support.ts';
 
 const HOST = '127.0.0.1';
@@ -40,18 +40,7 @@ const chunked = (chunks: Iterable<string>) =>
     '',
   );
 
-/** What the server says to these bytes until it hangs up. */
-async function say(bytes: string): Promise<{ head: string; body: string }> {
-  const socket = connect(server.port, HOST);
-  let text = '';
-  socket.on('data', (data) => {
-    text += data;
-  });
-  socket.write(bytes);
-  await once(socket, 'close');
-  const [head = '', body = ''] = text.split('\r\n\r\n');
-  return { head, body };
-}
+const say = (bytes: string) => sayTo(server.port, bytes);
 
 /** A JSON body of exactly so many bytes. */
 function holdOfBytes(bytes: number): string {
@@ -89,6 +78,16 @@ test('an announced length over the limit is refused before the body is sent', as
     `${[...head, 'Connection: close', 'Content-Length: 1000000000'].join('\r\n')}\r\n\r\n{`,
   );
   expect(answer).toMatch(/^HTTP\/1.1 413 /);
+  expect(JSON.parse(body)).toMatchObject({ code: 'body_too_large', status: 413 });
+});
+
+test('thousands of header lines do not hide the announced length', async () => {
+  const many = 'a:b\r\n'.repeat(2_500);
+  const { head, body } = await say(
+    `POST /api/holds HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${many}` +
+      'Connection: close\r\nContent-Length: 1000000000\r\n\r\n{',
+  );
+  expect(head).toMatch(/^HTTP\/1.1 413 /);
   expect(JSON.parse(body)).toMatchObject({ code: 'body_too_large', status: 413 });
 });
 

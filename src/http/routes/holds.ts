@@ -15,6 +15,7 @@ import {
 } from '../fields.ts';
 import { holdRequest } from '../hold-request.ts';
 import { invalid, type ProblemResponse, problem, retryAfter } from '../problems.ts';
+import { limitBuyers } from '../rate-limit.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
 import { holdAnswer, holdJson } from '../reservation-answer.ts';
 
@@ -45,6 +46,7 @@ const takeHold = createRoute({
       'idempotency_mismatch',
       'items_in_different_lanes',
       'mixed_currencies',
+      'rate_limited',
       'unavailable',
       'overloaded',
       ...BODY_REFUSALS,
@@ -61,7 +63,7 @@ const readHold = createRoute({
   parameters: [pathParameter('hold_id', { type: 'string' })],
   responses: {
     200: { description: 'The hold', content: { 'application/json': { schema: holdAnswer } } },
-    ...refusals('hold_not_found', 'unavailable'),
+    ...refusals('hold_not_found', 'rate_limited', 'unavailable'),
   },
 });
 
@@ -77,7 +79,7 @@ const releaseHold = createRoute({
       description: 'The hold is released, now or before.',
       content: { 'application/json': { schema: holdAnswer } },
     },
-    ...refusals('hold_not_found', 'hold_used', 'hold_expired', 'unavailable'),
+    ...refusals('hold_not_found', 'hold_used', 'hold_expired', 'rate_limited', 'unavailable'),
   },
 });
 
@@ -197,13 +199,16 @@ function refuseRelease(
   }
 }
 
-export function holdRoutes({ engine }: AppDeps): OpenAPIHono {
+export function holdRoutes({ engine, limit }: AppDeps): OpenAPIHono {
   const routes = new OpenAPIHono();
+  const refuseBuyer = limit?.by === 'buyer' ? limitBuyers(limit) : undefined;
 
   routes.openapi(takeHold, async (c) => {
     const key = idempotencyKeyOf(c);
     if (key === undefined) return invalid(c, 'Idempotency-Key', KEY_MESSAGE);
     const { items, buyer } = c.req.valid('json');
+    const tooMany = refuseBuyer && (await refuseBuyer(c, buyer));
+    if (tooMany) return tooMany;
     const outcome = await engine.hold({ items, buyer, key }, new Deadline(HOLD_BUDGET_MS));
     if (outcome.status !== 'held') return refuseHold(c, outcome, engine.nowMs());
     const hold = holdJson(outcome.hold);

@@ -42,6 +42,7 @@ const makeOrder = createRoute({
       'hold_expired',
       'hold_released',
       'idempotency_mismatch',
+      'rate_limited',
       'unavailable',
       'overloaded',
       ...BODY_REFUSALS,
@@ -61,7 +62,7 @@ const readOrder = createRoute({
       description: 'The order',
       content: { 'application/json': { schema: orderDetailsAnswer } },
     },
-    ...refusals('order_not_found', 'unavailable'),
+    ...refusals('order_not_found', 'rate_limited', 'unavailable'),
   },
 });
 
@@ -77,7 +78,14 @@ const cancelOrder = createRoute({
       description: 'The order is cancelled, now or before, and its units are back.',
       content: { 'application/json': { schema: orderDetailsAnswer } },
     },
-    ...refusals('order_not_found', 'order_paid', 'order_expired', 'unavailable', 'overloaded'),
+    ...refusals(
+      'order_not_found',
+      'order_paid',
+      'order_expired',
+      'rate_limited',
+      'unavailable',
+      'overloaded',
+    ),
   },
 });
 

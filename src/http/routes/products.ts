@@ -19,7 +19,7 @@ const readProduct = createRoute({
       description: 'The product',
       content: { 'application/json': { schema: productAnswer } },
     },
-    ...refusals('product_not_found', 'unavailable'),
+    ...refusals('product_not_found', 'rate_limited', 'unavailable'),
   },
 });
 
@@ -36,7 +36,7 @@ const listProducts = createRoute({
         'application/json': { schema: z.object({ products: z.array(productAnswer) }) },
       },
     },
-    ...refusals('unavailable'),
+    ...refusals('rate_limited', 'unavailable'),
   },
 });
 
