@@ -27,7 +27,9 @@ export async function startHoldfast(settings: ApiSettings): Promise<RunningApi> 
   if (!config.roles.includes('api')) return { port: 0, close: holdfast.close };
   const { inbox: payments, metrics, ...parts } = holdfast;
   const { adminToken, lanes, host } = config;
-  const app = createApp({ ...parts, payments, metrics: metrics.read, adminToken, log, lanes });
+  const { read, listening } = metrics;
+  const deps = { ...parts, payments, metrics: read, listening, adminToken, log, lanes };
+  const app = createApp(deps);
   const server = await listen(app, { host, port: 0 });
   return {
     port: server.port,

@@ -52,7 +52,8 @@ function appOf(holdfast: Holdfast, config: Config, log: Logger) {
   if (!roles.includes('api')) return createHealthApp(health);
   const { reconcile, reconciliations, deadLetters } = holdfast;
   const books = { reconcile, reconciliations, deadLetters };
-  return createApp({ ...health, ...books, engine, payments, adminToken, lanes });
+  const { listening } = metrics;
+  return createApp({ ...health, ...books, engine, payments, listening, adminToken, lanes });
 }
 
 async function listenAs(app: ReturnType<typeof appOf>, config: Config): Promise<Listening> {

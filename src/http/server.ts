@@ -23,7 +23,8 @@ export interface Listening {
   url: string;
   /**
    * Takes no more connections, and resolves once all requests in flight are answered. Each answer
-   * tells its client that the connection ends.
+   * tells its client that the connection ends. Event streams end at once, so that their listeners
+   * go elsewhere.
    */
   close(): Promise<void>;
 }
@@ -52,11 +53,20 @@ function started(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-async function closed(server: Server): Promise<void> {
+/** Whether an answer goes on until somebody ends it. */
+function isEventStream(headers: unknown): boolean {
+  const told = (headers ?? {}) as OutgoingHttpHeaders;
+  return String(told['Content-Type'] ?? told['content-type']).startsWith('text/event-stream');
+}
+
+async function closed(server: Server, streams: ReadonlySet<ServerResponse>): Promise<void> {
   const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
   // Takes no more connections, and leaves those alone that are there.
   NetServer.prototype.close.call(server);
+  for (const stream of streams) stream.end();
   await Promise.race([ended, pause(IDLE_WAIT_MS)]);
+  // Those that came meanwhile, and those whose listeners do not read.
+  for (const stream of streams) stream.destroy();
   server.close();
   const idle = setInterval(() => server.closeIdleConnections(), CLOSE_CHECK_MS);
   const bound = setTimeout(() => server.closeAllConnections(), CLOSE_WAIT_MS);
@@ -86,10 +96,15 @@ export async function listen(
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
   };
   let closing: Promise<void> | undefined;
+  const streams = new Set<ServerResponse>();
   class Answer extends ServerResponse {
     override writeHead(status: number, ...rest: unknown[]): this {
       // Node itself then says `Connection: close`.
       if (closing) this.shouldKeepAlive = false;
+      if (isEventStream(rest.at(-1))) {
+        streams.add(this);
+        this.once('close', () => streams.delete(this));
+      }
       return super.writeHead(status, ...(rest as [OutgoingHttpHeaders?]));
     }
   }
@@ -101,7 +116,7 @@ export async function listen(
     port: bound,
     url: `http://${name}:${bound}`,
     close: () => {
-      closing ??= closed(server);
+      closing ??= closed(server, streams);
       return closing;
     },
   };
