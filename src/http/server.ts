@@ -1,5 +1,5 @@
 import { createServer, type OutgoingHttpHeaders, type Server, ServerResponse } from 'node:http';
-import { type AddressInfo, Server as NetServer } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
@@ -59,7 +59,12 @@ function isEventStream(headers: unknown): boolean {
   return String(told['Content-Type'] ?? told['content-type']).startsWith('text/event-stream');
 }
 
-async function closed(server: Server, streams: ReadonlySet<ServerResponse>): Promise<void> {
+interface Open {
+  sockets: ReadonlySet<Socket>;
+  streams: ReadonlySet<ServerResponse>;
+}
+
+async function closed(server: Server, { sockets, streams }: Open): Promise<void> {
   const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
   // Takes no more connections, and leaves those alone that are there.
   NetServer.prototype.close.call(server);
@@ -67,6 +72,8 @@ async function closed(server: Server, streams: ReadonlySet<ServerResponse>): Pro
   await Promise.race([ended, pause(IDLE_WAIT_MS)]);
   // Those that came meanwhile, and those whose listeners do not read.
   for (const stream of streams) stream.destroy();
+  // Browsers connect ahead of their requests; to Node such a connection is not idle.
+  for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   server.close();
   const idle = setInterval(() => server.closeIdleConnections(), CLOSE_CHECK_MS);
   const bound = setTimeout(() => server.closeAllConnections(), CLOSE_WAIT_MS);
@@ -96,6 +103,7 @@ export async function listen(
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
   };
   let closing: Promise<void> | undefined;
+  const sockets = new Set<Socket>();
   const streams = new Set<ServerResponse>();
   class Answer extends ServerResponse {
     override writeHead(status: number, ...rest: unknown[]): this {
@@ -109,6 +117,10 @@ export async function listen(
     }
   }
   const server = createServer({ ...timeouts, ServerResponse: Answer }, listener);
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await started(server, host, port);
   const { port: bound } = server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;
@@ -116,7 +128,7 @@ export async function listen(
     port: bound,
     url: `http://${name}:${bound}`,
     close: () => {
-      closing ??= closed(server, streams);
+      closing ??= closed(server, { sockets, streams });
       return closing;
     },
   };

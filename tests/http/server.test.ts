@@ -178,3 +178,18 @@ test('a request that comes on a kept connection as the server closes is answered
   expect(await get()).toEqual([200, 'close', true]);
   await closed;
 });
+
+test('close does not wait for a connection on which nothing was ever asked', async () => {
+  const closing = await listen(appOn(engine), { host: HOST, port: 0 });
+  const silent = connect(closing.port, HOST);
+  await once(silent, 'connect');
+  // By then the server has taken the connection before it.
+  expect((await fetch(`${closing.url}/healthz`)).status).toBe(200);
+  const ended = once(silent, 'close');
+  silent.on('error', () => {});
+  const startedAt = performance.now();
+  await closing.close();
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+  silent.resume();
+  await ended;
+});
