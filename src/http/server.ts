@@ -68,14 +68,19 @@ async function closed(server: Server, { sockets, streams }: Open): Promise<void>
   const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
   // Takes no more connections, and leaves those alone that are there.
   NetServer.prototype.close.call(server);
-  for (const stream of streams) stream.end();
+  const endStreams = () => {
+    for (const stream of streams) stream.end();
+  };
+  endStreams();
   await Promise.race([ended, pause(IDLE_WAIT_MS)]);
-  // Those that came meanwhile, and those whose listeners do not read.
-  for (const stream of streams) stream.destroy();
   // Browsers connect ahead of their requests; to Node such a connection is not idle.
   for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   server.close();
-  const idle = setInterval(() => server.closeIdleConnections(), CLOSE_CHECK_MS);
+  const idle = setInterval(() => {
+    // Those that have begun meanwhile.
+    endStreams();
+    server.closeIdleConnections();
+  }, CLOSE_CHECK_MS);
   const bound = setTimeout(() => server.closeAllConnections(), CLOSE_WAIT_MS);
   try {
     await ended;

@@ -1,8 +1,9 @@
-import type { ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { pino } from 'pino';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { streamRoutes } from '../../src/http/routes/stream.ts';
 import { listen } from '../../src/http/server.ts';
 import type { StreamLimits } from '../../src/http/stock-streams.ts';
@@ -17,7 +18,8 @@ const PLENTY_BYTES = 32 * 2 ** 20;
 const CLOSED_WITHIN_MS = 2_000;
 
 let engine: TestEngine;
-let listeners: number;
+/** Of the test at hand. */
+let listeners: { count: number };
 let path: string;
 let product: { id: number };
 
@@ -26,14 +28,15 @@ beforeAll(async () => {
 });
 afterAll(() => engine.stop());
 beforeEach(async () => {
-  listeners = 0;
+  listeners = { count: 0 };
   product = await makeProduct(engine);
   path = `/api/products/${product.id}/stream`;
 });
 
 function appWith(limits: Partial<StreamLimits>): OpenAPIHono {
+  const own = listeners;
   const listening = (change: number) => {
-    listeners += change;
+    own.count += change;
   };
   const deps = { engine: engine.engine, listening, log: pino({ level: 'silent' }) };
   return new OpenAPIHono().route('/', streamRoutes(deps, limits));
@@ -89,9 +92,9 @@ test('who reads slowly gets the newest, and not what was before it', async () =>
   await held(engine, product);
   expect(await next(reading)).toBe('"held":4');
   await reading.cancel();
-  expect(listeners).toBe(1);
+  expect(listeners.count).toBe(1);
   await other.cancel();
-  expect(listeners).toBe(0);
+  expect(listeners.count).toBe(0);
 });
 
 test('a listener that does not read keeps nothing waiting, and is dropped', async () => {
@@ -104,7 +107,7 @@ test('a listener that does not read keeps nothing waiting, and is dropped', asyn
   await held(engine, product);
   await eventually(() => expect(events.at(-1)).toMatchObject({ held: 2 }));
   expect(stuck.bufferedBytes()).toBeLessThanOrEqual(before);
-  await eventually(() => expect(listeners).toBe(1));
+  await eventually(() => expect(listeners.count).toBe(1));
   await eventually(() => expect(stuck.bufferedBytes()).toBe(0));
   await held(engine, product);
   await eventually(() => expect(events.at(-1)).toMatchObject({ held: 3 }));
@@ -114,8 +117,8 @@ test('a listener that does not read keeps nothing waiting, and is dropped', asyn
 test('a stream that nobody reads at all is dropped too', async () => {
   const app = appWith({ unreadMsMax: 300, beatEveryMs: 250 });
   const { body } = await app.request(path);
-  expect(listeners).toBe(1);
-  await eventually(() => expect(listeners).toBe(0));
+  expect(listeners.count).toBe(1);
+  await eventually(() => expect(listeners.count).toBe(0));
   expect(await body?.getReader().read()).toEqual({ done: true, value: undefined });
 });
 
@@ -125,7 +128,7 @@ test('a process takes so many listeners and no more, until one leaves', async ()
   const third = await send(() => fetch(server.url), 'GET', path);
   expectProblem(third, 'overloaded');
   all[0]?.hangUp();
-  await eventually(() => expect(listeners).toBe(1));
+  await eventually(() => expect(listeners.count).toBe(1));
   const { events } = await listenTo(server.url);
   await eventually(() => expect(events).toHaveLength(1));
   await server.close();
@@ -137,5 +140,25 @@ test('a server that closes does not wait for a listener that does not read', asy
   const startedAt = performance.now();
   await server.close();
   expect(performance.now() - startedAt).toBeLessThan(CLOSED_WITHIN_MS);
-  await eventually(() => expect(listeners).toBe(0));
+  await eventually(() => expect(listeners.count).toBe(0));
+});
+
+test('a stream that is asked for as the server closes ends as well', async () => {
+  const server = await serve({});
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  const get = async (target: string) => {
+    const sent = request(target, { agent }).end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    const text = Buffer.concat(await response.toArray()).toString();
+    return { text, status: response.statusCode, isKept: sent.reusedSocket };
+  };
+  expect(await get(server.url.replace(`/${product.id}/`, '/0/'))).toMatchObject({ status: 404 });
+  const startedAt = performance.now();
+  const closed = server.close();
+  const { text, status, isKept } = await get(server.url);
+  expect([status, isKept]).toEqual([200, true]);
+  expect(text).toContain('event: stock\ndata: {');
+  await closed;
+  expect(performance.now() - startedAt).toBeLessThan(CLOSED_WITHIN_MS);
 });
