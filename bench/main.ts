@@ -17,6 +17,7 @@ interface Options {
   rounds: number;
   seconds: number;
   connections: number;
+  listeners: number;
   json?: boolean;
   write?: boolean;
   profile?: string;
@@ -50,6 +51,7 @@ const command = new Command('npm run bench --')
   .option('--rounds <count>', 'rounds of each comparison', positive, 5)
   .option('--seconds <seconds>', 'length of a round', positive, 2)
   .option('--connections <count>', 'connections that ask at the same time', positive, 64)
+  .option('--listeners <count>', 'listeners to live stock', positive, 5_000)
   .option('--json', 'print JSON for machines')
   .option('--write', 'write the tables into docs/performance.md')
   .option('--profile <folder>', 'write V8 CPU profiles of the APIs there; figures suffer')

@@ -35,6 +35,8 @@ export interface Plan {
   rounds: number;
   seconds: number;
   connections: number;
+  /** To live stock, at the same time. */
+  listeners: number;
 }
 
 interface Entrant {

@@ -19,6 +19,8 @@ export interface Metrics {
   drift: (lane: number) => void;
   /** A transition became a dead letter. */
   deadLetter: (lane: number) => void;
+  /** A listener to live stock has come, or left. */
+  listening: (change: 1 | -1) => void;
   /** The same reconciliation, each run counted. */
   counted: (reconcile: Reconcile) => Reconcile;
   /**
@@ -159,6 +161,11 @@ export function createMetrics({ database, lanes }: { database: Database; lanes: 
     new Counter({ name: `holdfast_${name}`, help, labelNames: [label], registers: [register] });
   const drifts = counter('drifts_total', 'Drifts that this process found in the journal', 'lane');
   const letters = counter('dead_letters_total', 'Dead letters that this process put by', 'lane');
+  const listeners = new Gauge({
+    name: 'holdfast_stream_listeners',
+    help: 'Listeners to live stock of this process',
+    registers: [register],
+  });
   const runs = counter('reconciliations_total', 'Reconciliations of this process', 'result');
   // Counters start at 0, so that the first increment is seen as one.
   for (let lane = 0; lane < lanes; lane += 1) {
@@ -171,6 +178,7 @@ export function createMetrics({ database, lanes }: { database: Database; lanes: 
   return {
     drift: (lane) => drifts.inc({ lane }),
     deadLetter: (lane) => letters.inc({ lane }),
+    listening: (change) => listeners.inc(change),
     counted: countRuns(runs),
     read: async () => {
       setGauges(await look());

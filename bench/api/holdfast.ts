@@ -29,15 +29,9 @@ export async function startHoldfast(settings: ApiSettings): Promise<RunningApi> 
   const { adminToken, lanes, host } = config;
   const unsigned = { kind: 'unsigned' } as const;
   const signing = { standard: unsigned, stripe: unsigned };
-  const app = createApp({
-    ...parts,
-    payments,
-    metrics: metrics.read,
-    signing,
-    adminToken,
-    log,
-    lanes,
-  });
+  const { read, listening } = metrics;
+  const told = { metrics: read, listening, log };
+  const app = createApp({ ...parts, ...told, payments, signing, adminToken, lanes });
   const server = await listen(app, { host, port: 0 });
   return {
     port: server.port,

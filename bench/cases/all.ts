@@ -8,6 +8,7 @@ import { rebuild } from './rebuild.ts';
 import { reconcile } from './reconcile.ts';
 import { redisMemory } from './redis-memory.ts';
 import { soldOut } from './sold-out.ts';
+import { stream } from './stream.ts';
 
 /** In the order of their sections. */
 export const CASES: readonly Case[] = [
@@ -15,6 +16,7 @@ export const CASES: readonly Case[] = [
   holds,
   soldOut,
   reads,
+  stream,
   redisMemory,
   rebuild,
   history,

@@ -87,7 +87,9 @@ async function appOf(holdfast: Holdfast, config: Config, log: Logger) {
   const books = { reconcile, reconciliations, deadLetters, refunds };
   const signing = await signingOf(config, log);
   const limit = limitOf(holdfast, config);
-  return createApp({ ...health, ...books, engine, payments, signing, adminToken, limit, lanes });
+  const { listening } = metrics;
+  const taken = { payments, signing, adminToken, limit, listening };
+  return createApp({ ...health, ...books, ...taken, engine, lanes });
 }
 
 async function listenAs(

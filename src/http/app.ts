@@ -11,6 +11,7 @@ import { metricsRoutes } from './routes/metrics.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { paymentRoutes } from './routes/payments.ts';
 import { productRoutes } from './routes/products.ts';
+import { streamRoutes } from './routes/stream.ts';
 
 const DOCUMENT = {
   openapi: '3.1.0',
@@ -44,6 +45,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   if (deps.limit?.by === 'address') limitAddresses(app, deps.limit);
   app.use('/api/*', limitBody);
   app.route('/', productRoutes(deps));
+  app.route('/', streamRoutes(deps));
   app.route('/', holdRoutes(deps));
   app.route('/', orderRoutes(deps));
   app.route('/', paymentRoutes(deps));

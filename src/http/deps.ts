@@ -19,6 +19,7 @@ export interface AppDeps {
   deadLetters: DeadLetters;
   ready: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   metrics: Metrics['read'];
+  listening: Metrics['listening'];
   reconcile: Reconcile;
   /** The newest runs of the reconciliation. */
   reconciliations: () => Promise<ReconciliationRow[]>;

@@ -1,5 +1,5 @@
 import { createServer, type OutgoingHttpHeaders, type Server, ServerResponse } from 'node:http';
-import { type AddressInfo, Server as NetServer } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
@@ -43,7 +43,8 @@ export interface Listening {
   url: string;
   /**
    * Takes no more connections, and resolves once all requests in flight are answered. Each answer
-   * tells its client that the connection ends.
+   * tells its client that the connection ends. Event streams end at once, so that their listeners
+   * go elsewhere.
    */
   close(): Promise<void>;
 }
@@ -72,13 +73,34 @@ function started(server: Server, { host, port }: ListenOptions): Promise<void> {
   });
 }
 
-async function closed(server: Server): Promise<void> {
+/** Whether an answer goes on until somebody ends it. */
+function isEventStream(headers: unknown): boolean {
+  const told = (headers ?? {}) as OutgoingHttpHeaders;
+  return String(told['Content-Type'] ?? told['content-type']).startsWith('text/event-stream');
+}
+
+interface Open {
+  sockets: ReadonlySet<Socket>;
+  streams: ReadonlySet<ServerResponse>;
+}
+
+async function closed(server: Server, { sockets, streams }: Open): Promise<void> {
   const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
   // Takes no more connections, and leaves those alone that are there.
   NetServer.prototype.close.call(server);
+  const endStreams = () => {
+    for (const stream of streams) stream.end();
+  };
+  endStreams();
   await Promise.race([ended, pause(IDLE_WAIT_MS)]);
+  // Browsers connect ahead of their requests; to Node such a connection is not idle.
+  for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   server.close();
-  const idle = setInterval(() => server.closeIdleConnections(), CLOSE_CHECK_MS);
+  const idle = setInterval(() => {
+    // Those that have begun meanwhile.
+    endStreams();
+    server.closeIdleConnections();
+  }, CLOSE_CHECK_MS);
   const bound = setTimeout(() => server.closeAllConnections(), CLOSE_WAIT_MS);
   try {
     await ended;
@@ -104,10 +126,16 @@ export async function listen(
   });
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   let closing: Promise<void> | undefined;
+  const sockets = new Set<Socket>();
+  const streams = new Set<ServerResponse>();
   class Answer extends ServerResponse {
     override writeHead(status: number, ...rest: unknown[]): this {
       // Node itself then says `Connection: close`.
       if (closing) this.shouldKeepAlive = false;
+      if (isEventStream(rest.at(-1))) {
+        streams.add(this);
+        this.once('close', () => streams.delete(this));
+      }
       return super.writeHead(status, ...(rest as [OutgoingHttpHeaders?]));
     }
   }
@@ -125,13 +153,17 @@ export async function listen(
   server.maxConnections = options.connectionsMax ?? connectionsMax();
   await started(server, options);
   cutOffSlowReaders(server, timeouts);
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const { port: bound } = server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;
   return {
     port: bound,
     url: `http://${name}:${bound}`,
     close: () => {
-      closing ??= closed(server);
+      closing ??= closed(server, { sockets, streams });
       return closing;
     },
   };

@@ -50,6 +50,21 @@ test('a short run measures every contender and finds what it sold in both stores
   for (const row of holds.rows) expect(row['answers/s']).toBeGreaterThan(0);
 });
 
+test('a short run has listeners to live stock, who all hear of the last change', {
+  timeout: 60_000,
+}, async () => {
+  const short = ['--seconds', '0.5', '--rounds', '1', '--connections', '4', '--listeners', '50'];
+  const { code, stdout, stderr } = await bench(['--only', 'stream', '--json', ...short]);
+  expect(code, stderr).toBe(0);
+  const { json } = JSON.parse(stdout).stream;
+  expect(json.listeners).toBe(50);
+  for (const { steady, busy, besidePerSecond } of json.rounds) {
+    expect(steady.events).toBeGreaterThan(0);
+    expect(busy.events).toBeGreaterThan(0);
+    expect(besidePerSecond).toBeGreaterThan(0);
+  }
+});
+
 test('a wrong option is wrong usage, and says what is expected', async () => {
   const { code, stderr } = await bench(['--only', 'nonsense']);
   expect(code).toBe(2);

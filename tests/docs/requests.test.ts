@@ -68,6 +68,12 @@ async function sendAll(productId: number): Promise<void> {
   for (const { method, path, headers, body: template } of requests) {
     const target = filled(path, variables);
     const sent = template === '' ? undefined : filled(template, variables);
+    if (headers.Accept === 'text/event-stream') {
+      const stream = await appOn(engine).request(target, { method, headers });
+      expect(stream.headers.get('content-type')).toBe('text/event-stream');
+      await stream.body?.cancel();
+      continue;
+    }
     const authorization = filled(headers.Authorization ?? '', variables);
     const { status, body } = await client.raw(method, target, sent, {
       ...headers,

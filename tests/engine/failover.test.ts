@@ -32,10 +32,9 @@ async function startShop(servers: PrivateServers, mysqlUrl: string): Promise<Sho
   onTestFinished(holdfast.close);
   const { inbox: payments, metrics, ...parts } = holdfast;
   const { log, errors } = captureLog();
-  const deps = { ...parts, payments, metrics: metrics.read, log };
-  const client = clientOf(
-    createApp({ ...deps, signing: UNSIGNED, adminToken: ADMIN_TOKEN, lanes: 1 }),
-  );
+  const { read, listening } = metrics;
+  const deps = { ...parts, payments, signing: UNSIGNED, metrics: read, listening, log };
+  const client = clientOf(createApp({ ...deps, adminToken: ADMIN_TOKEN, lanes: 1 }));
   const product = await makeProduct(holdfast, { totalStock: 100 });
   const [bought, released] = [await held(holdfast, product), await held(holdfast, product)];
   const [paid, cancelled] = [await ordered(holdfast, product), await ordered(holdfast, product)];

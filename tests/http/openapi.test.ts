@@ -45,6 +45,7 @@ const WAITS = '503 unavailable, 503 overloaded';
 const CONTRACT: [call: string, success: number, refusals: string][] = [
   ['get /api/products', 200, '503 unavailable'],
   ['get /api/products/{id}', 200, '404 product_not_found, 503 unavailable'],
+  ['get /api/products/{id}/stream', 200, `404 product_not_found, ${WAITS}`],
   [
     'post /api/holds',
     201,
@@ -128,7 +129,8 @@ test.for(CONTRACT)('%s: %i, and each refusal', ([call, success, refusals]) => {
   const told: string[] = [];
   for (const [status, { content }] of Object.entries(responses)) {
     if (status === String(success)) {
-      expect(Object.keys(content ?? {})).toEqual(['application/json']);
+      const type = call.endsWith('/stream') ? 'text/event-stream' : 'application/json';
+      expect(Object.keys(content ?? {})).toEqual([type]);
       continue;
     }
     const { $ref, oneOf } = content?.['application/problem+json']?.schema ?? {};

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type Listening, listen } from '../../src/http/server.ts';
@@ -176,4 +177,19 @@ test('a request that comes on a kept connection as the server closes is answered
   const closed = closing.close();
   expect(await get()).toEqual([200, 'close', true]);
   await closed;
+});
+
+test('close does not wait for a connection on which nothing was ever asked', async () => {
+  const closing = await listen(appOn(engine), { host: HOST, port: 0 });
+  const silent = connect(closing.port, HOST);
+  await once(silent, 'connect');
+  // By then the server has taken the connection before it.
+  expect((await fetch(`${closing.url}/healthz`)).status).toBe(200);
+  const ended = once(silent, 'close');
+  silent.on('error', () => {});
+  const startedAt = performance.now();
+  await closing.close();
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+  silent.resume();
+  await ended;
 });

@@ -40,6 +40,7 @@ export function appOn(engine: TestEngine, changes: Partial<AppDeps> = {}): OpenA
     refunds: engine.refunds,
     ready: engine.ready,
     metrics: engine.metrics.read,
+    listening: engine.metrics.listening,
     reconcile: engine.reconcile,
     reconciliations: engine.reconciliations,
     adminToken: ADMIN_TOKEN,

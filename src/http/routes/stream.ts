@@ -1,0 +1,70 @@
+import type { HttpBindings } from '@hono/node-server';
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { AppDeps } from '../deps.ts';
+import { pathParameter, productIdOf } from '../fields.ts';
+import { type ProblemResponse, problem } from '../problems.ts';
+import { refusals } from '../refusals.ts';
+import { StockStreams, type StreamLimits } from '../stock-streams.ts';
+
+const EVENTS = `Server-sent events: \`stock\` with the product as JSON, as a read of it answers.
+The first comes at once; then, at most four a second, one whenever something of it has changed.
+Who reads slowly gets the newest only. Comments keep the connection alive: they come every 15 s
+without an event, also while the stock cannot be read. After a refusal an \`EventSource\` does not
+try again by itself.`.replaceAll('\n', ' ');
+
+const streamProduct = createRoute({
+  method: 'get',
+  path: '/api/products/{id}/stream',
+  operationId: 'streamProduct',
+  summary: 'One product and its stock, live',
+  tags: ['products'],
+  parameters: [pathParameter('id', { type: 'integer' })],
+  responses: {
+    200: {
+      description: EVENTS,
+      content: { 'text/event-stream': { schema: z.string() } },
+    },
+    ...refusals('product_not_found', 'unavailable', 'overloaded'),
+  },
+});
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-store',
+  // Nginx would collect events before it passes them on.
+  'X-Accel-Buffering': 'no',
+};
+
+const notThere = (c: Context): ProblemResponse =>
+  problem(c, 'product_not_found', { detail: 'There is no such product.' });
+
+export function streamRoutes(
+  { engine, listening, log }: Pick<AppDeps, 'engine' | 'listening' | 'log'>,
+  limits: Partial<StreamLimits> = {},
+): OpenAPIHono {
+  const routes = new OpenAPIHono();
+  const streams = new StockStreams({ engine, listening, log }, limits);
+
+  routes.openapi(streamProduct, async (c) => {
+    const id = productIdOf(c.req.param('id'));
+    if (!id) return notThere(c);
+    const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>;
+    const opened = await streams.open(id, () => outgoing?.destroy());
+    switch (opened.status) {
+      case 'unknown':
+        return notThere(c);
+      case 'full': {
+        const detail = 'This process has all the listeners that it takes. Try again.';
+        return problem(c, 'overloaded', { detail });
+      }
+      case 'opened': {
+        // Of a HEAD nobody would read the stream.
+        if (c.req.method === 'HEAD') await opened.stream.cancel();
+        return new Response(opened.stream, { headers: HEADERS });
+      }
+    }
+  });
+
+  return routes;
+}
