@@ -4,6 +4,7 @@ import type { Deadline } from '../domain/deadline.ts';
 import type { ReservationId } from '../domain/ids.ts';
 import type {
   CancelOutcome,
+  ExtendOutcome,
   Hold,
   HoldOutcome,
   HoldRequest,
@@ -13,6 +14,7 @@ import type {
   ReleaseOutcome,
 } from '../domain/outcomes.ts';
 import type { Product } from '../domain/product.ts';
+import { extendHold } from './extend.ts';
 import { Holds } from './hold.ts';
 import { cancelOrder, makeOrder, readOrder } from './order.ts';
 import { readOverview } from './overview.ts';
@@ -30,6 +32,8 @@ export interface Engine {
   hold: (request: HoldRequest, deadline: Deadline) => Promise<HoldOutcome>;
   readHold: (id: ReservationId, deadline: Deadline) => Promise<Hold | undefined>;
   release: (id: ReservationId, deadline: Deadline) => Promise<ReleaseOutcome>;
+  /** Once for each hold; a repeat gets the same deadline again. */
+  extend: (id: ReservationId, deadline: Deadline) => Promise<ExtendOutcome>;
   /** Resolves once the order is committed in MySQL. */
   order: (id: ReservationId, key: string, deadline: Deadline) => Promise<OrderOutcome>;
   readOrder: (id: ReservationId, deadline: Deadline) => Promise<Order | undefined>;
@@ -55,6 +59,7 @@ export function createEngine(parts: EngineParts): Engine {
     hold: (request, deadline) => holds.hold(request, deadline),
     readHold: (id, deadline) => readHold(parts, id, deadline),
     release: (id, deadline) => releaseHold(parts, id, deadline),
+    extend: (id, deadline) => extendHold(parts, id, deadline),
     order: (id, key, deadline) => makeOrder(parts, id, key, deadline),
     readOrder: (id, deadline) => readOrder(parts, id, deadline),
     cancel: (id, deadline) => cancelOrder(parts, id, deadline),

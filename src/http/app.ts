@@ -5,6 +5,7 @@ import type { AppDeps } from './deps.ts';
 import { createErrorHandler, notFound, refuseInvalid } from './problems.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { healthRoutes } from './routes/health.ts';
+import { holdExtensionRoutes } from './routes/hold-extension.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -43,6 +44,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.use('/api/*', limitBody);
   app.route('/', productRoutes(deps));
   app.route('/', holdRoutes(deps));
+  app.route('/', holdExtensionRoutes(deps));
   app.route('/', orderRoutes(deps));
   app.route('/', paymentRoutes(deps));
   app.route('/', adminRoutes(deps));
