@@ -57,6 +57,12 @@ const CONTRACT: [call: string, success: number, refusals: string][] = [
     '404 hold_not_found, 409 hold_used, 410 hold_expired, 503 unavailable',
   ],
   [
+    'post /api/holds/{hold_id}/extend',
+    200,
+    '404 hold_not_found, 409 hold_used, 409 extension_not_allowed, 410 hold_expired, ' +
+      '410 hold_released, 503 unavailable',
+  ],
+  [
     'post /api/orders',
     201,
     `${BODY}, ${WAITS}, 404 hold_not_found, 409 hold_used, 410 hold_expired, ` +
@@ -148,7 +154,7 @@ test('every code that any route refuses with is in the table, and none is left o
 test('bodies are required, path parameters and keys are described', () => {
   for (const [call] of CONTRACT) {
     const { requestBody, parameters = [], security } = operationOf(call);
-    const takesBody = /^(post|patch)/.test(call) && !/(pause|resume|replay)$/.test(call);
+    const takesBody = /^(post|patch)/.test(call) && !/(pause|resume|replay|extend)$/.test(call);
     expect(requestBody?.required, call).toBe(takesBody ? true : undefined);
     const inPath = parameters.filter(({ in: where }) => where === 'path');
     expect(inPath.map(({ name }) => `{${name}}`).join(), call).toBe(
