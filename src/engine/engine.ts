@@ -1,7 +1,9 @@
 import { query } from '../db/client.ts';
 import { type History, readHistory } from '../db/history.ts';
+import { listOrders } from '../db/order-list.ts';
 import type { Deadline } from '../domain/deadline.ts';
 import type { ReservationId } from '../domain/ids.ts';
+import type { OrderFilter, OrderPage } from '../domain/order-list.ts';
 import type {
   CancelOutcome,
   ExtendOutcome,
@@ -49,6 +51,12 @@ export interface Engine {
     overview: (deadline: Deadline) => Promise<Overview>;
     /** Of a hold, an order or a payment, named by its id or reference. */
     history: (id: string, deadline: Deadline) => Promise<History | undefined>;
+    /** Orders that MySQL has, the newest first; `after` is where the page before ended. */
+    orders: (
+      filter: OrderFilter,
+      page: { after: ReservationId | null; limit: number },
+      deadline: Deadline,
+    ) => Promise<OrderPage>;
   };
 }
 
@@ -70,6 +78,8 @@ export function createEngine(parts: EngineParts): Engine {
     admin: {
       ...createProductAdmin(parts, products),
       overview: (deadline) => readOverview(parts, products, deadline),
+      orders: (filter, page, deadline) =>
+        query(deadline, 'orders', listOrders(parts.database, filter, page)),
       history: (id, deadline) => query(deadline, 'history', readHistory(parts.database, id)),
     },
   };

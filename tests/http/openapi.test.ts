@@ -96,6 +96,7 @@ const CONTRACT: [call: string, success: number, refusals: string][] = [
   ],
   ['get /api/admin/reconciliations', 200, `${ADMIN}, 404 not_found`],
   ['get /api/admin/overview', 200, `${ADMIN}, 404 not_found`],
+  ['get /api/admin/orders', 200, `${ADMIN}, 404 not_found, 422 invalid_request`],
   ['get /api/admin/history/{id}', 200, `${ADMIN}, 404 history_not_found`],
   ['get /api/admin/dead-letters', 200, `${ADMIN}, 404 not_found`],
   [
