@@ -21,6 +21,7 @@ ARGV[14] max_per_hold   integer   or ''
 ARGV[15] max_per_buyer  integer   or ''
 ARGV[16] price_minor    integer
 ARGV[17] currency       string
+ARGV[18] extend_ms      integer   by which a hold can be extended, once; or ''
 
 Returns, in order of precedence
   {'closed', now_ms}       nothing written
@@ -64,6 +65,7 @@ redis.call('HSET', key, 'rules_version', rules_version, 'name', ARGV[8], 'status
   'hold_ttl_ms', ARGV[12], 'pay_ttl_ms', ARGV[13], 'price_minor', ARGV[16], 'currency', ARGV[17])
 local optional = {
   starts_at_ms = ARGV[10], ends_at_ms = ARGV[11], max_per_hold = ARGV[14], max_per_buyer = ARGV[15],
+  extend_ms = ARGV[18],
 }
 for field, value in pairs(optional) do
   if value == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, value) end

@@ -6,6 +6,7 @@ import { demoCommand } from './cli/demo.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { helpCommand } from './cli/help.ts';
 import { migrateCommand } from './cli/migrate.ts';
+import { ordersCommand } from './cli/orders.ts';
 import { outboxCommand } from './cli/outbox.ts';
 import { say } from './cli/output.ts';
 import { productCommand } from './cli/product.ts';
@@ -50,6 +51,7 @@ const commands = [
   demoCommand,
   migrateCommand,
   productCommand,
+  ordersCommand,
   showCommand,
   outboxCommand,
   doctorCommand,

@@ -45,4 +45,5 @@ export const PRODUCT = {
   ends_at: null,
   max_per_hold: null,
   max_per_buyer: null,
+  extend_seconds: 0,
 };

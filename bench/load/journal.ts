@@ -28,7 +28,7 @@ const WAVE = 1_000;
 const newProduct = (holdTtlMs: number) => ({
   ...{ name: 'Aurora desk lamp', priceMinor: 12_900, currency: 'USD', totalStock: 1_000_000_000 },
   ...{ startsAtMs: null, endsAtMs: null, maxPerHold: null, maxPerBuyer: null },
-  ...{ holdTtlMs, payTtlMs: HOUR_MS, lane: LANE },
+  ...{ holdTtlMs, payTtlMs: HOUR_MS, extendMs: 0, lane: LANE },
 });
 
 // Two products, one of them of short holds, with everything committed and nobody at work any more.

@@ -67,7 +67,7 @@ async function createProduct(
   name: string,
   totalStock: number,
 ): Promise<number> {
-  const limits = { maxPerHold: null, maxPerBuyer: null, lane: null };
+  const limits = { extendMs: 0, maxPerHold: null, maxPerBuyer: null, lane: null };
   const times = { startsAtMs: null, endsAtMs: Date.now() + SALE_ENDS_AFTER_MS };
   const price = { priceMinor: 4_900, currency: 'USD' };
   const product = { name, totalStock, ...price, ...limits, ...times, ...TTLS };

@@ -60,6 +60,8 @@ function fieldsOf(shown: ReturnType<typeof adminProductJson>): Record<string, st
     'most per hold': shown.max_per_hold ?? 'no limit',
     'most per buyer': shown.max_per_buyer ?? 'no limit',
     'a hold lasts': `${shown.hold_ttl_seconds} s`,
+    'can be extended by':
+      shown.extend_seconds === 0 ? 'not at all' : `${shown.extend_seconds} s, once`,
     'an order awaits payment': `${shown.pay_ttl_seconds} s`,
     lane: shown.lane,
   };
@@ -92,6 +94,7 @@ interface CreateOptions extends Json {
   endsAt?: string;
   holdTtlSeconds?: string;
   payTtlSeconds?: string;
+  extendSeconds?: string;
   lane?: string;
 }
 
@@ -110,6 +113,7 @@ async function create({ json, ...options }: CreateOptions): Promise<void> {
     max_per_buyer: number(options.maxPerBuyer),
     hold_ttl_seconds: number(options.holdTtlSeconds),
     pay_ttl_seconds: number(options.payTtlSeconds),
+    extend_seconds: number(options.extendSeconds),
     lane: options.lane === undefined ? undefined : parseLane(options.lane, config.lanes),
   };
   const product = checked(newProductRequest(config.lanes).safeParse(request));
@@ -186,6 +190,7 @@ function createCommand(): Command {
     .option('--ends-at <time>', 'ISO 8601')
     .option('--hold-ttl-seconds <seconds>', 'how long a hold lasts; default HOLD_TTL_SECONDS')
     .option('--pay-ttl-seconds <seconds>', 'how long an order awaits payment; PAY_TTL_SECONDS')
+    .option('--extend-seconds <seconds>', 'by how much a hold can be extended, once; default 0')
     .option('--lane <number>', 'chosen by the id when left out')
     .addOption(jsonOption())
     .addHelpText(

@@ -40,7 +40,14 @@ async function startServers(config: Config, log: Logger, closers: Closer[]): Pro
 async function makeSample({ engine }: Holdfast): Promise<void> {
   const deadline = new Deadline(SAMPLE_LIMIT_MS);
   if ((await engine.listProducts(deadline)).length > 0) return;
-  const rules = { startsAtMs: null, endsAtMs: null, holdTtlMs: null, payTtlMs: null, lane: null };
+  const rules = {
+    startsAtMs: null,
+    endsAtMs: null,
+    holdTtlMs: null,
+    payTtlMs: null,
+    lane: null,
+    extendMs: 0,
+  };
   const limits = { maxPerHold: 4, maxPerBuyer: null };
   const price = { priceMinor: 12_900, currency: 'USD' };
   const sample = { name: 'Aurora desk lamp', totalStock: 100, ...price, ...rules, ...limits };

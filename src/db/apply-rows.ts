@@ -12,7 +12,7 @@ async function applyHolds(connection: PoolConnection, changes: RowChanges): Prom
     connection,
     'INSERT INTO holds (id, lane, state, version, buyer, counted, amount_minor, currency,' +
       ' idempotency_key, fingerprint, created_at, expires_at, ended_at) VALUES ?',
-    made.map(([id, { event, atMs, state, version, endedAtMs }]) => [
+    made.map(([id, { event, atMs, state, version, endedAtMs, expiresAtMs }]) => [
       holdId(id),
       changes.lane,
       state,
@@ -24,7 +24,7 @@ async function applyHolds(connection: PoolConnection, changes: RowChanges): Prom
       event.key,
       event.fingerprint,
       moment(atMs),
-      moment(event.deadlineMs),
+      moment(expiresAtMs ?? event.deadlineMs),
       momentOrNull(endedAtMs),
     ]),
   );
@@ -40,13 +40,15 @@ async function applyHolds(connection: PoolConnection, changes: RowChanges): Prom
   await update(
     connection,
     'holds',
-    'INSERT INTO holds (id, state, version, ended_at) VALUES ? ON DUPLICATE KEY UPDATE' +
-      ' state = VALUES(state), version = VALUES(version), ended_at = VALUES(ended_at)',
-    sorted(changes.holdsChanged).map(([id, { state, version, endedAtMs }]) => [
+    'INSERT INTO holds (id, state, version, ended_at, expires_at) VALUES ?' +
+      ' ON DUPLICATE KEY UPDATE state = VALUES(state), version = VALUES(version),' +
+      ' ended_at = VALUES(ended_at), expires_at = COALESCE(VALUES(expires_at), expires_at)',
+    sorted(changes.holdsChanged).map(([id, { state, version, endedAtMs, expiresAtMs }]) => [
       holdId(id),
       state,
       version,
       momentOrNull(endedAtMs),
+      momentOrNull(expiresAtMs),
     ]),
   );
 }

@@ -14,6 +14,8 @@ export interface HoldChange {
   state: 'held' | 'ordered' | 'released' | 'expired';
   version: number;
   endedAtMs: number | null;
+  /** Of a hold that was extended; null where its deadline stays. */
+  expiresAtMs: number | null;
 }
 
 export interface OrderChange {

@@ -65,10 +65,15 @@ export interface History {
 // biome-ignore lint/suspicious/noExplicitAny: the schema type that drizzle itself has by default.
 type Snapshot = Pick<MySqlTransaction<any, any, any, any>, 'select'>;
 
-function causeOf({ toState, reference, sequence }: typeof transitions.$inferSelect): string {
+function causeOf({
+  fromState,
+  toState,
+  reference,
+  sequence,
+}: typeof transitions.$inferSelect): string {
   switch (toState) {
     case 'held':
-      return 'hold request';
+      return fromState === 'held' ? 'extended on request' : 'hold request';
     case 'pending':
       return 'order request';
     case 'released':

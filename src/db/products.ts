@@ -19,7 +19,8 @@ type Row = typeof products.$inferSelect;
 
 export function toProductRow(row: Row, isInJournal: boolean): ProductRow {
   const { id, lane, rulesVersion, startsAt, endsAt, ...rest } = row;
-  const { name, priceMinor, currency, status, holdTtlMs, payTtlMs, maxPerHold, maxPerBuyer } = rest;
+  const { name, priceMinor, currency, status, holdTtlMs, payTtlMs, extendMs } = rest;
+  const { maxPerHold, maxPerBuyer } = rest;
   return {
     id,
     lane,
@@ -34,6 +35,7 @@ export function toProductRow(row: Row, isInJournal: boolean): ProductRow {
       endsAtMs: endsAt?.getTime() ?? null,
       holdTtlMs,
       payTtlMs,
+      extendMs,
       maxPerHold,
       maxPerBuyer,
     },

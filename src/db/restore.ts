@@ -2,7 +2,7 @@ import type { PoolConnection, ResultSetHeader } from 'mysql2/promise';
 import { createdAtOf, holdId, orderId, type ReservationId } from '../domain/ids.ts';
 import type { ReservationRecord } from '../domain/reservation.ts';
 import type { LastTransition, ReservationRows } from './reservation-rows.ts';
-import { isPoison, moment } from './rows.ts';
+import { isPoison, moment, momentOrNull } from './rows.ts';
 
 // Rows that were lost or changed behind the writer's back, written again as other accounts have them.
 
@@ -92,13 +92,14 @@ export function restoreHold(connection: Connection, id: ReservationId): Promise<
 
 /**
  * Gives rows the state that their own history says they were left in; an order that is gone is made
- * again, payable until `payByMs`. False when they moved on.
+ * again, payable until `payByMs`, and a hold is held until `expiresAtMs`, where that is known. False
+ * when they moved on.
  */
 export async function restoreState(
   connection: Connection,
   { id, hold, order }: ReservationRows,
   { version, from, to, atMs, reference }: LastTransition,
-  payByMs: number,
+  { payByMs, expiresAtMs }: { payByMs: number; expiresAtMs: number | null },
 ): Promise<boolean> {
   const at = moment(atMs);
   if (from === 'none' || from === 'held') {
@@ -106,8 +107,9 @@ export async function restoreState(
     const ended = to === 'held' ? null : at;
     const isDone = await isWritten(
       connection.query(
-        'UPDATE holds SET state = ?, version = ?, ended_at = ? WHERE id = ? AND state = ? AND version = ?',
-        [state, version, ended, holdId(id), hold?.state, hold?.version],
+        'UPDATE holds SET state = ?, version = ?, ended_at = ?, expires_at = COALESCE(?, expires_at)' +
+          ' WHERE id = ? AND state = ? AND version = ?',
+        [state, version, ended, momentOrNull(expiresAtMs), holdId(id), hold?.state, hold?.version],
       ),
     );
     if (to !== 'pending') return isDone;

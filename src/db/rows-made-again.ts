@@ -16,9 +16,10 @@ interface Rules {
   priceMinor: number;
   currency: string;
   holdTtlMs: number;
+  extendMs: number;
 }
 
-const NO_RULES: Rules = { priceMinor: 0, currency: '', holdTtlMs: 0 };
+const NO_RULES: Rules = { priceMinor: 0, currency: '', holdTtlMs: 0, extendMs: 0 };
 
 async function lockRow(
   connection: PoolConnection,
@@ -37,14 +38,14 @@ async function rulesOf(
   { items }: ReservationEvent,
 ): Promise<Map<number, Rules>> {
   const [rows] = await connection.query<RowDataPacket[]>(
-    'SELECT id, price_minor, currency, hold_ttl_ms FROM products WHERE id IN (?)',
+    'SELECT id, price_minor, currency, hold_ttl_ms, extend_ms FROM products WHERE id IN (?)',
     [items.map(({ productId }) => productId)],
   );
   return new Map(
-    rows.map(({ id, price_minor, currency, hold_ttl_ms }) => [
-      Number(id),
-      { priceMinor: Number(price_minor), currency, holdTtlMs: Number(hold_ttl_ms) },
-    ]),
+    rows.map(({ id, price_minor, currency, hold_ttl_ms, extend_ms }) => {
+      const times = { holdTtlMs: Number(hold_ttl_ms), extendMs: Number(extend_ms) };
+      return [Number(id), { priceMinor: Number(price_minor), currency, ...times }];
+    }),
   );
 }
 
@@ -75,11 +76,16 @@ async function provenBy(
   const sum = event.items.reduce((total, { qty }, at) => total + qty * (pricesMinor[at] ?? 0), 0);
   const createdAtMs = createdAtOf(event.id);
   const ttlMs = Math.min(...known.map(({ holdTtlMs }) => holdTtlMs));
+  // The hold that an order was made of is at version 1 until it is extended.
+  const wasExtended = event.from === 'held' && event.version > 2;
+  const extendMs = wasExtended ? Math.min(...known.map(({ extendMs }) => extendMs)) : 0;
   return {
     ...{ event, lane, createdAtMs, pricesMinor },
     // The deadline of what was a hold until now; later ones are those of the order.
     expiresAtMs:
-      event.from === 'held' && event.to !== 'pending' ? event.deadlineMs : createdAtMs + ttlMs,
+      event.from === 'held' && event.to !== 'pending'
+        ? event.deadlineMs
+        : createdAtMs + ttlMs + extendMs,
     amountMinor: event.amountMinor || sum,
     currency: event.currency || (known[0]?.currency ?? ''),
   };

@@ -54,6 +54,14 @@ export function createdAtOf(id: ReservationId): number {
   return bytes.slice(0, 6).reduce((ms, byte) => ms * 256 + byte, 0);
 }
 
+const TIME_MAX_MS = 2 ** 48 - 1;
+
+/** Sorts before every id that was made at this moment or later, and behind all others. */
+export function firstIdAt(ms: number): ReservationId {
+  const time = Math.min(Math.max(0, Math.floor(ms)), TIME_MAX_MS);
+  return fromUUIDBytes('', UUID.fromFieldsV7(time, 0, 0, 0).bytes);
+}
+
 function parseId(prefix: 'hold' | 'order', text: string): ReservationId | undefined {
   if (!text.startsWith(`${prefix}_`) || text.length !== prefix.length + 27) return undefined;
   try {

@@ -56,6 +56,14 @@ export type ReleaseOutcome =
   | { status: 'hold_expired' }
   | { status: 'hold_used'; orderId: string };
 
+export type ExtendOutcome =
+  | { status: 'extended'; hold: Hold }
+  | { status: 'extension_not_allowed' }
+  | { status: 'hold_not_found' }
+  | { status: 'hold_expired' }
+  | { status: 'hold_released' }
+  | { status: 'hold_used'; orderId: string };
+
 export type OrderOutcome =
   | { status: 'ordered'; order: Order }
   | { status: 'idempotency_mismatch' }
@@ -125,6 +133,8 @@ export interface NewProduct {
   /** null for the configured default. */
   holdTtlMs: number | null;
   payTtlMs: number | null;
+  /** By how much a buyer may extend a hold, once; 0 for not at all. */
+  extendMs: number;
   maxPerHold: number | null;
   maxPerBuyer: number | null;
   /** null lets the product's id choose. */
@@ -135,7 +145,7 @@ export interface NewProduct {
 export type RulesPatch = Partial<
   Pick<
     NewProduct,
-    'name' | 'priceMinor' | 'startsAtMs' | 'endsAtMs' | 'maxPerHold' | 'maxPerBuyer'
+    'name' | 'priceMinor' | 'startsAtMs' | 'endsAtMs' | 'extendMs' | 'maxPerHold' | 'maxPerBuyer'
   > & { holdTtlMs: number; payTtlMs: number; status: 'active' | 'paused' }
 >;
 

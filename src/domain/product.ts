@@ -7,6 +7,11 @@ export interface Counters {
   sold: number;
 }
 
+/** Bounds of rules, in seconds; by the two first ones, how long a hold can last. */
+export const HOLD_TTL_SECONDS_MAX = 86_400;
+export const EXTEND_SECONDS_MAX = 86_400;
+export const PAY_TTL_SECONDS_MAX = 604_800;
+
 export const COUNTER_NAMES = ['total', 'available', 'held', 'pending', 'sold'] as const;
 
 /** The rules of a sale. They live in MySQL first; Redis has the newest `rulesVersion`. */
@@ -19,6 +24,8 @@ export interface ProductRules {
   endsAtMs: number | null;
   holdTtlMs: number;
   payTtlMs: number;
+  /** By how much a buyer may extend a hold, once; 0 for not at all. */
+  extendMs: number;
   maxPerHold: number | null;
   maxPerBuyer: number | null;
 }

@@ -1,9 +1,12 @@
 import { query } from '../db/client.ts';
 import { type History, readHistory } from '../db/history.ts';
+import { listOrders } from '../db/order-list.ts';
 import type { Deadline } from '../domain/deadline.ts';
 import type { ReservationId } from '../domain/ids.ts';
+import type { OrderFilter, OrderPage } from '../domain/order-list.ts';
 import type {
   CancelOutcome,
+  ExtendOutcome,
   Hold,
   HoldOutcome,
   HoldRequest,
@@ -13,6 +16,7 @@ import type {
   ReleaseOutcome,
 } from '../domain/outcomes.ts';
 import type { Product } from '../domain/product.ts';
+import { extendHold } from './extend.ts';
 import { Holds } from './hold.ts';
 import { cancelOrder, makeOrder, readOrder } from './order.ts';
 import { readOverview } from './overview.ts';
@@ -30,6 +34,8 @@ export interface Engine {
   hold: (request: HoldRequest, deadline: Deadline) => Promise<HoldOutcome>;
   readHold: (id: ReservationId, deadline: Deadline) => Promise<Hold | undefined>;
   release: (id: ReservationId, deadline: Deadline) => Promise<ReleaseOutcome>;
+  /** Once for each hold; a repeat gets the same deadline again. */
+  extend: (id: ReservationId, deadline: Deadline) => Promise<ExtendOutcome>;
   /** Resolves once the order is committed in MySQL. */
   order: (id: ReservationId, key: string, deadline: Deadline) => Promise<OrderOutcome>;
   readOrder: (id: ReservationId, deadline: Deadline) => Promise<Order | undefined>;
@@ -45,6 +51,12 @@ export interface Engine {
     overview: (deadline: Deadline) => Promise<Overview>;
     /** Of a hold, an order or a payment, named by its id or reference. */
     history: (id: string, deadline: Deadline) => Promise<History | undefined>;
+    /** Orders that MySQL has, the newest first; `after` is where the page before ended. */
+    orders: (
+      filter: OrderFilter,
+      page: { after: ReservationId | null; limit: number },
+      deadline: Deadline,
+    ) => Promise<OrderPage>;
   };
 }
 
@@ -55,6 +67,7 @@ export function createEngine(parts: EngineParts): Engine {
     hold: (request, deadline) => holds.hold(request, deadline),
     readHold: (id, deadline) => readHold(parts, id, deadline),
     release: (id, deadline) => releaseHold(parts, id, deadline),
+    extend: (id, deadline) => extendHold(parts, id, deadline),
     order: (id, key, deadline) => makeOrder(parts, id, key, deadline),
     readOrder: (id, deadline) => readOrder(parts, id, deadline),
     cancel: (id, deadline) => cancelOrder(parts, id, deadline),
@@ -65,6 +78,8 @@ export function createEngine(parts: EngineParts): Engine {
     admin: {
       ...createProductAdmin(parts, products),
       overview: (deadline) => readOverview(parts, products, deadline),
+      orders: (filter, page, deadline) =>
+        query(deadline, 'orders', listOrders(parts.database, filter, page)),
       history: (id, deadline) => query(deadline, 'history', readHistory(parts.database, id)),
     },
   };

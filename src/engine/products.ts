@@ -25,6 +25,7 @@ function parseProduct(id: number, lane: number, fields: ProductFields): Product 
     endsAtMs: numberOrNull('ends_at_ms'),
     holdTtlMs: Number(text('hold_ttl_ms')),
     payTtlMs: Number(text('pay_ttl_ms')),
+    extendMs: Number(text('extend_ms')),
     maxPerHold: numberOrNull('max_per_hold'),
     maxPerBuyer: numberOrNull('max_per_buyer'),
     total: Number(text('total')),

@@ -6,6 +6,7 @@ import { createErrorHandler, notFound, refuseInvalid } from './problems.ts';
 import { limitAddresses } from './rate-limit.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { healthRoutes } from './routes/health.ts';
+import { holdExtensionRoutes } from './routes/hold-extension.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -47,6 +48,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.route('/', productRoutes(deps));
   app.route('/', streamRoutes(deps));
   app.route('/', holdRoutes(deps));
+  app.route('/', holdExtensionRoutes(deps));
   app.route('/', orderRoutes(deps));
   app.route('/', paymentRoutes(deps));
   app.route('/', adminRoutes(deps));

@@ -26,6 +26,11 @@ export const visibleAsciiField = z
   .string(VISIBLE_ASCII)
   .regex(/^[\x21-\x7e]{1,128}$/, VISIBLE_ASCII);
 
+const BUYER = 'must be 1 to 64 letters, digits or any of _ . : @ -';
+
+/** Who buys, as the shop names them. */
+export const buyerField = z.string(BUYER).regex(/^[A-Za-z0-9_.:@-]{1,64}$/, BUYER);
+
 // As far as `DATETIME` and four-digit years reach.
 const LAST_MOMENT_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 const MOMENT = 'must be an ISO-8601 time with its offset, such as 2026-07-01T12:00:00.000Z';

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { canonicalItems, type Item } from '../domain/reservation.ts';
-import { productIdField, whole } from './fields.ts';
+import { buyerField, productIdField, whole } from './fields.ts';
 
 const QTY_MAX = 10_000;
 const ITEMS_MAX = 20;
@@ -12,16 +12,13 @@ const item = z
   .openapi('HoldRequestItem');
 
 const ITEMS = `must be a list of 1 to ${ITEMS_MAX} items`;
-const BUYER = 'must be 1 to 64 letters, digits or any of _ . : @ -';
 
 const fields = z.object(
   {
     product_id: productIdField.optional(),
     qty: qty.optional(),
     items: z.array(item, ITEMS).min(1, ITEMS).max(ITEMS_MAX, ITEMS).optional(),
-    buyer: z
-      .string(BUYER)
-      .regex(/^[A-Za-z0-9_.:@-]{1,64}$/, BUYER)
+    buyer: buyerField
       .optional()
       .openapi({ description: 'Required where a product limits units per buyer' }),
   },

@@ -51,6 +51,7 @@ export const PROBLEMS = {
     title: 'Hold already turned into an order',
     fields: { order_id: z.string() },
   },
+  extension_not_allowed: { status: 409, title: 'Holds of it cannot be extended', fields: {} },
   order_paid: { status: 409, title: 'Order already paid', fields: {} },
   reference_conflict: { status: 409, title: 'Payment reference conflict', fields: {} },
   insufficient_available: {

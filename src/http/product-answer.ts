@@ -23,6 +23,9 @@ export const productAnswer = z
     ends_at: momentAnswer.nullable(),
     max_per_hold: limit,
     max_per_buyer: limit,
+    extend_seconds: z.number().openapi({
+      description: 'By how much a hold can be extended, once; 0 for not at all',
+    }),
   })
   .openapi('Product', {
     description: 'Units: `total_stock = available_stock + held + pending + sold`.',
@@ -50,6 +53,7 @@ export function productJson(product: Product, nowMs: number): z.output<typeof pr
     ends_at: isoTimeOrNull(product.endsAtMs),
     max_per_hold: product.maxPerHold,
     max_per_buyer: product.maxPerBuyer,
+    extend_seconds: product.extendMs / 1000,
   };
 }
 

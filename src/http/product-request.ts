@@ -1,13 +1,16 @@
 import { z } from '@hono/zod-openapi';
 import { isCurrency, parseMoney } from '../domain/money.ts';
 import type { NewProduct } from '../domain/outcomes.ts';
+import {
+  EXTEND_SECONDS_MAX,
+  HOLD_TTL_SECONDS_MAX,
+  PAY_TTL_SECONDS_MAX,
+} from '../domain/product.ts';
 import { momentField, visibleAsciiField, whole } from './fields.ts';
 
 // 20 items of 10,000 units at this price still add up to a safe integer.
 const PRICE_MINOR_MAX = 10_000_000_000;
 const UNITS_MAX = 1_000_000_000;
-const HOLD_TTL_SECONDS_MAX = 86_400;
-const PAY_TTL_SECONDS_MAX = 604_800;
 
 const OBJECT = 'must be a JSON object';
 const NAME = 'must be 1 to 200 characters, no control characters among them, and not only spaces';
@@ -31,6 +34,9 @@ const rules = {
   max_per_buyer: limit.optional(),
   hold_ttl_seconds: whole(1, HOLD_TTL_SECONDS_MAX).optional(),
   pay_ttl_seconds: whole(1, PAY_TTL_SECONDS_MAX).optional(),
+  extend_seconds: whole(0, EXTEND_SECONDS_MAX)
+    .optional()
+    .openapi({ description: 'By how much a buyer may extend a hold, once; 0 for not at all' }),
 };
 
 /** What is wrong with a field. */
@@ -86,6 +92,7 @@ export function newProductRequest(lanes: number) {
         endsAtMs,
         holdTtlMs: milliseconds(body.hold_ttl_seconds),
         payTtlMs: milliseconds(body.pay_ttl_seconds),
+        extendMs: milliseconds(body.extend_seconds) ?? 0,
         maxPerHold: body.max_per_hold ?? null,
         maxPerBuyer: body.max_per_buyer ?? null,
         lane: body.lane ?? null,

@@ -33,9 +33,10 @@ export function effectsOfLetter({
   atMs,
 }: StoredLetter): (Omit<Key, 'ttlMs'> & { atMs: number })[] {
   if (transition.kind !== 'reservation') return [];
-  const { id, to, key, fingerprint, deadlineMs, amountMinor, currency } = transition.event;
+  const { id, from, to, key, fingerprint, deadlineMs, amountMinor, currency } = transition.event;
   if (to === 'pending') return [{ operation: 'order', key, value: id, atMs }];
-  if (to !== 'held') return [];
+  // An extension has no key.
+  if (to !== 'held' || from === 'held') return [];
   const held = [fingerprint, id, deadlineMs, amountMinor, currency].join('|');
   return [{ operation: 'hold', key, value: held, atMs }];
 }

@@ -150,6 +150,7 @@ const NO_RULES: ProductRules = {
   endsAtMs: null,
   holdTtlMs: 120_000,
   payTtlMs: 900_000,
+  extendMs: 0,
   maxPerHold: null,
   maxPerBuyer: null,
 };

@@ -25,20 +25,25 @@ export class BrokenJournal extends Error {
 type Moment = Pick<JournalEntry, 'epoch' | 'sequence' | 'atMs'>;
 
 function foldHold(changes: RowChanges, event: ReservationEvent, atMs: number): void {
-  if (event.to === 'held') {
-    const made = { event, atMs, state: 'held', version: event.version, endedAtMs: null } as const;
-    changes.holdsMade.set(event.id, made);
+  const { id, from, to, version, deadlineMs } = event;
+  if (from === 'none') {
+    const open = { endedAtMs: null, expiresAtMs: null };
+    changes.holdsMade.set(id, { event, atMs, state: 'held', version, ...open });
     return;
   }
-  if (event.from !== 'held') return;
+  if (from !== 'held') return;
+  const made = changes.holdsMade.get(id);
+  const before = made ?? changes.holdsChanged.get(id);
+  const isExtended = to === 'held';
   const change: HoldChange = {
-    state: event.to === 'pending' ? 'ordered' : (event.to as 'released' | 'expired'),
-    version: event.version,
-    endedAtMs: atMs,
+    state: to === 'pending' ? 'ordered' : (to as 'held' | 'released' | 'expired'),
+    version,
+    endedAtMs: isExtended ? null : atMs,
+    // What ends a hold has a deadline of its own, or none.
+    expiresAtMs: isExtended ? deadlineMs : (before?.expiresAtMs ?? null),
   };
-  const made = changes.holdsMade.get(event.id);
-  if (made) changes.holdsMade.set(event.id, { ...made, ...change });
-  else changes.holdsChanged.set(event.id, change);
+  if (made) changes.holdsMade.set(id, { ...made, ...change });
+  else changes.holdsChanged.set(id, change);
 }
 
 function foldOrder(changes: RowChanges, event: ReservationEvent, atMs: number): void {

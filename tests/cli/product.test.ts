@@ -25,7 +25,15 @@ afterAll(() => engine.stop());
 const lamp = ['product', 'create', '--name', 'Lamp', '--price', '12.50', '--stock', '8'];
 
 test('a product is made, shown, restocked, paused and resumed', async () => {
-  const made = await json(...lamp, '--max-per-buyer', '2', '--hold-ttl-seconds', '30');
+  const made = await json(
+    ...lamp,
+    '--max-per-buyer',
+    '2',
+    '--hold-ttl-seconds',
+    '30',
+    '--extend-seconds',
+    '15',
+  );
   expect(made).toMatchObject({
     name: 'Lamp',
     price: '12.50',
@@ -34,6 +42,7 @@ test('a product is made, shown, restocked, paused and resumed', async () => {
     available_stock: 8,
     max_per_buyer: 2,
     hold_ttl_seconds: 30,
+    extend_seconds: 15,
     status: 'active',
   });
   const id = String(made.id);
@@ -54,6 +63,9 @@ test('people get fields and a table', async () => {
   const { stdout } = await run(...lamp);
   expect(stdout).toMatch(/^name +Lamp\nprice +12\.50 USD\nstatus +active\ntotal stock +8$/m);
   expect(stdout).toMatch(/^a hold lasts +\d+ s$/m);
+  expect(stdout).toMatch(/^can be extended by +not at all$/m);
+  const extendable = await run(...lamp, '--extend-seconds', '45');
+  expect(extendable.stdout).toMatch(/^can be extended by +45 s, once$/m);
   const list = await run('product', 'list');
   expect(list.stdout).toMatch(/Lamp +12\.50 USD +active +8 +0 +0 +0$/m);
   expect(Math.max(...list.stdout.split('\n').map((line) => line.length))).toBeLessThan(80);
@@ -67,6 +79,7 @@ test.for([
     'ISO 4217',
   ],
   [['product', 'create', '--name', 'x', '--price', '1'], '--stock'],
+  [[...lamp, '--extend-seconds', '86401'], '--extend-seconds must be'],
   [[...lamp, '--lane', '1'], '--lane must be 0: LANES is 1'],
   [['product', 'show', 'lamp'], 'no product id'],
   [['product', 'restock', '1', '0'], '<delta> must be'],

@@ -26,6 +26,7 @@ afterAll(async () => {
 // As the OpenAPI document names parameters: variables of the file are named by what they are of.
 const pathOf = (path: string) =>
   path
+    .replace(/\?.*/, '')
     .replace('{{product_id}}', '{id}')
     .replace('/history/{{order_id}}', '/history/{id}')
     .replace('{{dead_letter_id}}', '{id}')

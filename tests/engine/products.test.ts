@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Holdfast } from '../../src/compose.ts';
 import { expectBooksBalance } from '../support/books.ts';
-import { atOnce, held, hold, ordered, tally, unique } from '../support/buying.ts';
+import { atOnce, held, hold, ordered, pay, tally, unique } from '../support/buying.ts';
 import {
   makeProduct,
   newProduct,
@@ -79,6 +79,27 @@ test('rules change while units stay; prices of holds that were made do not', asy
   const outcome = await t.engine.order(before.id, '', seconds(5));
   expect(outcome).toMatchObject({ status: 'ordered', order: { amountMinor: 1990 } });
   expect(await t.engine.admin.change(999_999, patch, seconds(5))).toBeUndefined();
+});
+
+test('a hold and its order keep the price of the moment it was made, paid and long after', async () => {
+  const product = await makeProduct(t, { extendMs: 60_000 });
+  const { id } = await held(t, product, { qty: 3, key: 'old price' });
+  const dearer = (priceMinor: number) =>
+    t.engine.admin.change(product.id, { priceMinor }, seconds(5));
+  await dearer(9_900);
+  const kept = { amountMinor: 5970, currency: 'USD' };
+  expect(await t.engine.extend(id, seconds(5))).toMatchObject({ hold: kept });
+  expect(await t.engine.readHold(id, seconds(2))).toMatchObject(kept);
+  expect(await held(t, product, { qty: 3, key: 'old price' })).toMatchObject(kept);
+  expect(await t.engine.order(id, '', seconds(5))).toMatchObject({ order: kept });
+  await dearer(19_900);
+  expect(await pay(t, id)).toMatchObject({ status: 'applied', orderState: 'paid' });
+  expect(await t.engine.readOrder(id, seconds(2))).toMatchObject({ state: 'paid', ...kept });
+  const prices = await t.sql('SELECT price_minor FROM hold_items WHERE hold_id = ?', [
+    `hold_${id}`,
+  ]);
+  expect(prices).toEqual([{ price_minor: 1990 }]);
+  expect(await held(t, product)).toMatchObject({ amountMinor: 19_900 });
 });
 
 test('of changes made at once every one counts, and both stores end with the same rules', async () => {

@@ -26,6 +26,7 @@ const CALLS = [
   ['POST', '/dead-letters/0.1-1.0/replay', undefined],
   ['POST', '/reconciliations', {}],
   ['GET', '/reconciliations', undefined],
+  ['GET', '/orders', undefined],
   ['GET', '/history/pay-1', undefined],
   ['GET', '/nothing', undefined],
 ] as const;

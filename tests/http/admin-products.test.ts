@@ -34,6 +34,7 @@ test('a product with only what is needed gets the defaults, and sells at once', 
     ends_at: null,
     max_per_hold: null,
     max_per_buyer: null,
+    extend_seconds: 0,
     hold_ttl_seconds: engine.config.holdTtlMs / 1000,
     pay_ttl_seconds: engine.config.payTtlMs / 1000,
     lane: expect.any(Number),
@@ -55,6 +56,7 @@ test('a product with everything', async () => {
     ends_at: '2030-01-02T10:00:00.000Z',
     hold_ttl_seconds: 30,
     pay_ttl_seconds: 60,
+    extend_seconds: 86_400,
     lane: 1,
   };
   const { status, body } = await create({ ...rules, starts_at: '2030-01-01T12:00:00+02:00' });
@@ -102,6 +104,10 @@ test.for<[object, string[]]>([
   [{ hold_ttl_seconds: 0 }, ['hold_ttl_seconds']],
   [{ hold_ttl_seconds: 86_401 }, ['hold_ttl_seconds']],
   [{ pay_ttl_seconds: 604_801 }, ['pay_ttl_seconds']],
+  [{ extend_seconds: -1 }, ['extend_seconds']],
+  [{ extend_seconds: 0.5 }, ['extend_seconds']],
+  [{ extend_seconds: 86_401 }, ['extend_seconds']],
+  [{ extend_seconds: null }, ['extend_seconds']],
   [{ starts_at: 'tomorrow' }, ['starts_at']],
   [{ starts_at: '2030-02-30T00:00:00Z' }, ['starts_at']],
   [{ starts_at: '2030-01-01T00:00:00' }, ['starts_at']],
@@ -128,6 +134,7 @@ test('rules change while a sale runs', async () => {
     ends_at: '2020-01-02T00:00:00.000Z',
     hold_ttl_seconds: 11,
     pay_ttl_seconds: 22,
+    extend_seconds: 33,
   };
   const { status, body } = await patch(all);
   expect(status).toBe(200);
@@ -147,6 +154,7 @@ test.for<[object, string[]]>([
   [{ price: '10000000001' }, ['price']],
   [{ name: null }, ['name']],
   [{ hold_ttl_seconds: null }, ['hold_ttl_seconds']],
+  [{ extend_seconds: 90_000 }, ['extend_seconds']],
   [{ ends_at: '2019-01-01T00:00:00Z' }, ['ends_at']],
   [{ starts_at: '2030-01-01T00:00:00Z' }, ['ends_at']],
 ])('a change of %j is refused', async ([change, fields]) => {

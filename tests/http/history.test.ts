@@ -73,12 +73,15 @@ test('a whole life is told, in order, and survives the loss of Redis', async () 
   }
 });
 
-test('a release, a cancellation and deadlines are told apart', async () => {
+test('a release, an extension, a cancellation and deadlines are told apart', async () => {
   const t = await ownEngine({}, expectBooksBalance);
   const product = await makeProduct(t);
   const short = await makeProduct(t, { holdTtlMs: 100, payTtlMs: 100 });
   const { id } = await held(t, product);
   await t.engine.release(id, seconds(5));
+  const longer = await makeProduct(t, { extendMs: 5_000 });
+  const extended = await held(t, longer);
+  await t.engine.extend(extended.id, seconds(5));
   const cancelled = await ordered(t, product);
   await t.engine.cancel(cancelled, seconds(5));
   const expired = await held(t, short);
@@ -87,6 +90,10 @@ test('a release, a cancellation and deadlines are told apart', async () => {
     '2 held > released: released on request',
   );
   expect(await history(t, `hold_${id}`)).toMatchObject({ order_id: null, order: null });
+  expect(stepsOf(await history(t, `hold_${extended.id}`))).toEqual([
+    '1 none > held: hold request',
+    '2 held > held: extended on request',
+  ]);
   expect(stepsOf(await history(t, `hold_${cancelled}`)).at(-1)).toBe(
     '3 pending > cancelled: cancelled on request',
   );

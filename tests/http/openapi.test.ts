@@ -60,6 +60,12 @@ const CONTRACT: [call: string, success: number, refusals: string][] = [
     '404 hold_not_found, 409 hold_used, 410 hold_expired, 503 unavailable',
   ],
   [
+    'post /api/holds/{hold_id}/extend',
+    200,
+    '404 hold_not_found, 409 hold_used, 409 extension_not_allowed, 410 hold_expired, ' +
+      '410 hold_released, 503 unavailable',
+  ],
+  [
     'post /api/orders',
     201,
     `${BODY}, ${WAITS}, 404 hold_not_found, 409 hold_used, 410 hold_expired, ` +
@@ -93,6 +99,7 @@ const CONTRACT: [call: string, success: number, refusals: string][] = [
   ],
   ['get /api/admin/reconciliations', 200, `${ADMIN}, 404 not_found`],
   ['get /api/admin/overview', 200, `${ADMIN}, 404 not_found`],
+  ['get /api/admin/orders', 200, `${ADMIN}, 404 not_found, 422 invalid_request`],
   ['get /api/admin/history/{id}', 200, `${ADMIN}, 404 history_not_found`],
   ['get /api/admin/dead-letters', 200, `${ADMIN}, 404 not_found`],
   [
@@ -153,7 +160,7 @@ test('every code that any route refuses with is in the table, and none is left o
 test('bodies are required, path parameters and keys are described', () => {
   for (const [call] of CONTRACT) {
     const { requestBody, parameters = [], security } = operationOf(call);
-    const takesBody = /^(post|patch)/.test(call) && !/(pause|resume|replay)$/.test(call);
+    const takesBody = /^(post|patch)/.test(call) && !/(pause|resume|replay|extend)$/.test(call);
     expect(requestBody?.required, call).toBe(takesBody ? true : undefined);
     const inPath = parameters.filter(({ in: where }) => where === 'path');
     expect(inPath.map(({ name }) => `{${name}}`).join(), call).toBe(

@@ -34,6 +34,7 @@ test('a product tells its rules and where each unit is', async () => {
     ends_at: null,
     max_per_hold: 5,
     max_per_buyer: null,
+    extend_seconds: 0,
   });
 });
 

@@ -4,6 +4,7 @@ import { adjustStockScript } from '../../src/redis/bindings/adjust-stock.ts';
 import { closeLaneScript } from '../../src/redis/bindings/close-lane.ts';
 import { correctScript } from '../../src/redis/bindings/correct.ts';
 import { expireScript } from '../../src/redis/bindings/expire.ts';
+import { extendScript } from '../../src/redis/bindings/extend.ts';
 import { holdScript } from '../../src/redis/bindings/hold.ts';
 import { loadLaneScript } from '../../src/redis/bindings/load-lane.ts';
 import { markScript } from '../../src/redis/bindings/mark.ts';
@@ -52,6 +53,7 @@ const BINDINGS = new Map<string, ScriptBinding<never, unknown>>(
     closeLaneScript,
     correctScript,
     expireScript,
+    extendScript,
     holdScript,
     loadLaneScript,
     markScript,

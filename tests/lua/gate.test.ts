@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { adjustStockScript } from '../../src/redis/bindings/adjust-stock.ts';
 import { expireScript } from '../../src/redis/bindings/expire.ts';
+import { extendScript } from '../../src/redis/bindings/extend.ts';
 import { holdScript } from '../../src/redis/bindings/hold.ts';
 import { orderScript } from '../../src/redis/bindings/order.ts';
 import { putProductScript } from '../../src/redis/bindings/put-product.ts';
@@ -28,6 +29,7 @@ const CALLS: Record<string, (scene: Scene, gate: Caller) => Promise<{ status: st
   },
   order: ({ lane, held: id }, gate) =>
     orderScript.run(redis, lane.key, { ...gate, id, key: '', idempotencyTtlMs: HOUR_MS }),
+  extend: ({ lane, held: id }, gate) => extendScript.run(redis, lane.key, { ...gate, id }),
   release: ({ lane, held: id }, gate) =>
     releaseScript.run(redis, lane.key, { ...gate, id, from: 'held' }),
   settle: ({ lane, pending: id }, gate) =>
@@ -44,7 +46,7 @@ const CALLS: Record<string, (scene: Scene, gate: Caller) => Promise<{ status: st
 /** A lane in which there is something to do for every script. */
 async function scene(): Promise<Scene> {
   const lane = await openTestLane(redis);
-  const product = await lane.product(9);
+  const product = await lane.product(9, { extendMs: HOUR_MS });
   const [held, pending] = [await lane.held(product), await lane.ordered(product)];
   const short = await lane.product(9, { holdTtlMs: SHORT_TTL_MS });
   const { id, deadlineMs } = await lane.held(short);

@@ -44,7 +44,8 @@ test('without stock of its own it must have counters: no_counters, nothing writt
 test('newer rules are taken over, and counters that exist stay', async () => {
   const lane = await openTestLane(redis);
   await lane.putProduct(PRODUCT, 7, { startsAtMs: 1, endsAtMs: HOUR_MS, maxPerHold: 2 });
-  await lane.putProduct(PRODUCT, 7, { maxPerBuyer: 3 }, 2);
+  await lane.putProduct(PRODUCT, 7, { maxPerBuyer: 3, extendMs: 5 }, 2);
+  expect(await redis.hget(productKey(lane.lane, PRODUCT), 'extend_ms')).toBe('5');
   await lane.held(PRODUCT, { qty: 3, buyer: 'ann' });
   const entries = (await journalOf(lane)).length;
   const rules = { name: 'Boot', priceMinor: 5, currency: 'JPY', status: 'paused' } as const;

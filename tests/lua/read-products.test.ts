@@ -13,6 +13,7 @@ test('counters and rules come in the order asked for, nothing for an unknown pro
     endsAtMs: Date.now() + HOUR_MS,
     maxPerHold: 2,
     maxPerBuyer: 1,
+    extendMs: 1_500,
   });
   await lane.held(plain, { qty: 2 });
   const productIds = [ruled, 999_999, plain];
@@ -26,6 +27,7 @@ test('counters and rules come in the order asked for, nothing for an unknown pro
     starts_at_ms: '1',
     max_per_hold: '2',
     max_per_buyer: '1',
+    extend_ms: '1500',
   });
   expect(Object.fromEntries(last ?? [])).toEqual({
     name: 'Boot | tab\tß',
@@ -43,6 +45,7 @@ test('counters and rules come in the order asked for, nothing for an unknown pro
     max_per_buyer: '',
     price_minor: '12900',
     currency: 'USD',
+    extend_ms: '',
   });
 });
 

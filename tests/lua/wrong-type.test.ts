@@ -32,8 +32,8 @@ interface Scene {
 
 async function scene(): Promise<Scene> {
   const lane = await openTestLane(redis);
-  const plain = await lane.product(9);
-  const limited = await lane.product(9, { maxPerBuyer: 9 });
+  const plain = await lane.product(9, { extendMs: 9 });
+  const limited = await lane.product(9, { extendMs: 9, maxPerBuyer: 9 });
   const items = [plain, limited].map((productId) => ({ productId, qty: 1 }));
   const held = await lane.held(items, { buyer: 'ann' });
   const pending = await lane.ordered(items, { buyer: 'ann' });
@@ -70,6 +70,11 @@ const CALLS: [string, string[], (scene: Scene) => Promise<unknown>][] = [
     'order',
     ['lane', 'product', 'due', 'outbox', 'idem:order', 'res of the hold'],
     ({ lane, held }) => lane.order(held, { key: 'k' }),
+  ],
+  [
+    'extend',
+    ['lane', 'product', 'due', 'outbox', 'res of the hold'],
+    ({ lane, held }) => lane.extend(held),
   ],
   [
     'release',

@@ -126,6 +126,16 @@ const IN_REDIS: Damage[] = [
     plant: (t, { product }) => t.redis.hset(productKey(0, product.id), 'max_per_hold', '1'),
   },
   {
+    what: 'by how much holds can be extended was edited in Redis',
+    kinds: ['rules_differ'],
+    plant: (t, { product }) => t.redis.hset(productKey(0, product.id), 'extend_ms', '1'),
+  },
+  {
+    what: 'that holds can be extended was deleted in Redis',
+    kinds: ['rules_differ'],
+    plant: (t, { product }) => t.redis.hdel(productKey(0, product.id), 'extend_ms'),
+  },
+  {
     what: "BullMQ's keys are gone",
     kinds: ['queue'],
     plant: async (t) => {
@@ -188,6 +198,15 @@ const IN_MYSQL: Damage[] = [
     kinds: ['buyer_count', 'row_edited', 'stock_disagrees'],
     plant: (t, { released }) =>
       t.sql("UPDATE holds SET state = 'held' WHERE id = ?", [`hold_${released}`]),
+  },
+  {
+    what: 'the row of an extended hold was set back',
+    kinds: ['row_edited'],
+    plant: (t, { live }) =>
+      t.sql(
+        'UPDATE holds SET version = 1, expires_at = expires_at - INTERVAL 60 SECOND WHERE id = ?',
+        [`hold_${live}`],
+      ),
   },
   {
     what: 'stock was edited',

@@ -14,8 +14,9 @@ export interface Planted {
 }
 
 export async function soldSome(t: TestEngine): Promise<Planted> {
-  const product = await makeProduct(t, { totalStock: 50, maxPerBuyer: 9 });
+  const product = await makeProduct(t, { totalStock: 50, maxPerBuyer: 9, extendMs: 60_000 });
   const live = (await held(t, product, { qty: 2, buyer: 'ann' })).id;
+  await t.engine.extend(live, seconds(2));
   const pending = await ordered(t, product, { buyer: 'bob' });
   const paid = await ordered(t, product, { qty: 3, buyer: 'eve' });
   await pay(t, paid);

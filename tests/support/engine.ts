@@ -38,6 +38,7 @@ export const newProduct = (changes: Partial<NewProduct> = {}): NewProduct => ({
   endsAtMs: null,
   holdTtlMs: null,
   payTtlMs: null,
+  extendMs: 0,
   maxPerHold: null,
   maxPerBuyer: null,
   lane: null,

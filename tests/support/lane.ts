@@ -6,6 +6,7 @@ import type { Item } from '../../src/domain/reservation.ts';
 import { adjustStockScript } from '../../src/redis/bindings/adjust-stock.ts';
 import type { Facts } from '../../src/redis/bindings/common.ts';
 import { expireScript } from '../../src/redis/bindings/expire.ts';
+import { extendScript } from '../../src/redis/bindings/extend.ts';
 import { type HoldCommand, type HoldReply, holdScript } from '../../src/redis/bindings/hold.ts';
 import { openLaneScript } from '../../src/redis/bindings/open-lane.ts';
 import { orderScript } from '../../src/redis/bindings/order.ts';
@@ -30,6 +31,7 @@ export const RULES: ProductRules = {
   endsAtMs: null,
   holdTtlMs: HOUR_MS,
   payTtlMs: HOUR_MS,
+  extendMs: 0,
   maxPerHold: null,
   maxPerBuyer: null,
 };
@@ -140,6 +142,10 @@ export class TestLane {
     const { key = '', facts } = more;
     const command = { ...this.gate(), id, key, idempotencyTtlMs: HOUR_MS, facts };
     return orderScript.run(this.redis, this.key, command);
+  }
+
+  extend(id: string, facts?: Facts | undefined) {
+    return extendScript.run(this.redis, this.key, { ...this.gate(), id, facts });
   }
 
   settle(

@@ -86,7 +86,17 @@ test('a whole life in one batch is one row of each kind, in its last state', () 
   const changes = foldEntries(3, entries);
   expect(changes.lane).toBe(3);
   expect([...changes.holdsMade]).toEqual([
-    [id, { event: made, atMs: 1_001, state: 'ordered', version: 2, endedAtMs: 1_002 }],
+    [
+      id,
+      {
+        event: made,
+        atMs: 1_001,
+        state: 'ordered',
+        version: 2,
+        endedAtMs: 1_002,
+        expiresAtMs: null,
+      },
+    ],
   ]);
   expect([...changes.ordersMade]).toEqual([
     [
@@ -117,7 +127,7 @@ test('a life that began in an earlier batch only changes its rows', () => {
   const { atMs } = entries[5] ?? { atMs: 0 };
   const changes = foldEntries(0, entries.slice(5));
   expect(changes.holdsMade.size + changes.ordersMade.size).toBe(0);
-  const hold = { state: 'released', version: 2, endedAtMs: atMs };
+  const hold = { state: 'released', version: 2, endedAtMs: atMs, expiresAtMs: null };
   expect([...changes.holdsChanged]).toEqual([[released, hold]]);
   const order = {
     ...{ state: 'paid', version: 4, counted: false },
@@ -138,7 +148,8 @@ test('an order of an earlier hold is made, and its hold changed', () => {
   step(id, 3, 'pending', 'cancelled');
   const changes = foldEntries(0, entries.slice(2));
   expect(changes.holdsMade.size).toBe(0);
-  expect(changes.holdsChanged.get(id)).toEqual({ state: 'ordered', version: 2, endedAtMs: 1_002 });
+  const hold = { state: 'ordered', version: 2, endedAtMs: 1_002, expiresAtMs: null };
+  expect(changes.holdsChanged.get(id)).toEqual(hold);
   expect(changes.ordersMade.get(id)).toMatchObject({ event, state: 'cancelled', version: 3 });
 });
 

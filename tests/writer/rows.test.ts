@@ -18,7 +18,7 @@ function rowsOf(entries: readonly JournalEntry[]) {
     for (const event of reservations) {
       const { id, from, to, version, buyer, currency, key, fingerprint } = event;
       const shared = { lane: 0, version, buyer, amount_minor: event.amountMinor, currency };
-      if (to === 'held') {
+      if (from === 'none') {
         holds.set(`hold_${id}`, {
           ...{ id: `hold_${id}`, ...shared, state: 'held', counted: Number(event.counted) },
           ...{ idempotency_key: key, fingerprint, ended_at: null, created_at: at },
@@ -29,6 +29,9 @@ function rowsOf(entries: readonly JournalEntry[]) {
           const row = { hold_id: `hold_${id}`, product_id: productId, qty, price_minor: price };
           items.set(`${id}${productId}`, row);
         }
+      } else if (to === 'held') {
+        const expires_at = new Date(event.deadlineMs);
+        Object.assign(holds.get(`hold_${id}`) ?? {}, { version, expires_at });
       } else if (from === 'held') {
         const state = to === 'pending' ? 'ordered' : to;
         Object.assign(holds.get(`hold_${id}`) ?? {}, { state, version, ended_at: at });
@@ -62,7 +65,10 @@ function rowsOf(entries: readonly JournalEntry[]) {
 }
 
 async function someOfEverything(t: TestEngine): Promise<void> {
-  const [one, two] = [await makeProduct(t), await makeProduct(t, { maxPerBuyer: 9 })];
+  const [one, two] = [
+    await makeProduct(t, { extendMs: 5_000 }),
+    await makeProduct(t, { maxPerBuyer: 9 }),
+  ];
   const short = await makeProduct(t, { holdTtlMs: 200, payTtlMs: 200, totalStock: 4 });
   const both = [one, two].map(({ id }) => ({ productId: id, qty: 2 }));
   await held(t, both, { buyer: 'ann', key: 'k-1' });
@@ -71,7 +77,9 @@ async function someOfEverything(t: TestEngine): Promise<void> {
   const { id: released } = await held(t, one, { buyer: 'bob' });
   await t.engine.release(released, seconds(2));
   const [paid, failed, cancelled] = await atOnce(3, () => ordered(t, two, { buyer: 'ann' }));
-  await t.engine.order((await held(t, one)).id, 'k-2', seconds(5));
+  const extended = await atOnce(2, () => held(t, one));
+  for (const { id } of extended) await t.engine.extend(id, seconds(5));
+  await t.engine.order(extended[0]?.id ?? '', 'k-2', seconds(5));
   await pay(t, paid ?? '');
   await pay(t, paid ?? '', 'failed');
   await pay(t, failed ?? '', 'failed');

@@ -140,6 +140,7 @@ function rulesPatchOf(
   if (body.max_per_buyer !== undefined) patch.maxPerBuyer = body.max_per_buyer;
   if (body.hold_ttl_seconds !== undefined) patch.holdTtlMs = body.hold_ttl_seconds * 1000;
   if (body.pay_ttl_seconds !== undefined) patch.payTtlMs = body.pay_ttl_seconds * 1000;
+  if (body.extend_seconds !== undefined) patch.extendMs = body.extend_seconds * 1000;
   return patch;
 }
 

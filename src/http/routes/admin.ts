@@ -8,6 +8,7 @@ import { adminProductAnswer, adminProductJson } from '../product-answer.ts';
 import { refusals } from '../refusals.ts';
 import { adminDeadLetterRoutes } from './admin-dead-letters.ts';
 import { adminHistoryRoutes } from './admin-history.ts';
+import { adminOrderRoutes } from './admin-orders.ts';
 import { adminProductRoutes } from './admin-products.ts';
 import { adminReconciliationRoutes } from './admin-reconciliations.ts';
 import { adminRefundRoutes } from './admin-refunds.ts';
@@ -75,6 +76,7 @@ export function adminRoutes(deps: AppDeps): OpenAPIHono {
   routes.route('/', adminProductRoutes(deps));
   routes.route('/', adminReconciliationRoutes(deps));
   routes.route('/', adminHistoryRoutes(deps));
+  routes.route('/', adminOrderRoutes(deps));
   routes.route('/', adminDeadLetterRoutes(deps));
   routes.route('/', adminRefundRoutes(deps));
 

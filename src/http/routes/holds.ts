@@ -24,6 +24,9 @@ const takeHold = createRoute({
   path: '/api/holds',
   operationId: 'takeHold',
   summary: 'Hold units until `expires_at`',
+  description:
+    'A repeat with the same `Idempotency-Key` gets the first answer, also once the hold was extended ' +
+    'or has ended: how it is now, `GET` tells.',
   tags: ['holds'],
   parameters: [IDEMPOTENCY_PARAMETER],
   request: {

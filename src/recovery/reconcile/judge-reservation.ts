@@ -167,15 +167,18 @@ class Judge {
     const { last, order } = this.#rows;
     if (!last) return;
     const { state, version } = stateOf(this.#rows);
-    const { record } = this.#seen;
-    const payByMs = record === '' ? last.atMs : parseRecord(record).deadlineMs;
+    const seen = this.#seen.record === '' ? undefined : parseRecord(this.#seen.record);
+    const payByMs = seen?.deadlineMs ?? last.atMs;
+    // The history has no deadlines, and an extension moves one.
+    const isHold = seen?.state === 'held' && seen.version === last.version;
+    const times = { payByMs, expiresAtMs: isHold ? seen.deadlineMs : null };
     this.#add({
       kind: state === '' ? 'row_missing' : 'row_edited',
       id: nameOf(this.#rows.id, order !== undefined || state === ''),
       expected: { state: last.to, version: last.version },
       found: state === '' ? null : { state, version },
       repair: 'give the row the state that its last transition left it in',
-      fix: () => restoreState(this.#books.locked(), this.#rows, last, payByMs),
+      fix: () => restoreState(this.#books.locked(), this.#rows, last, times),
     });
   }
 

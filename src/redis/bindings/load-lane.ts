@@ -22,7 +22,10 @@ export interface LanePart {
   keys?: { operation: 'hold' | 'order' | 'adj'; key: string; value: string; ttlMs: number }[];
 }
 
-/** A product's hash as field, value, field, value. Absent fields mean no limit. */
+/**
+ * A product's hash as field, value, field, value. Absent fields mean no limit, and of `extend_ms` that
+ * holds cannot be extended.
+ */
 export function productFields({ rulesVersion, rules, counters }: LoadedProduct): string[] {
   const { total, available, held, pending, sold } = counters;
   const fields = {
@@ -42,6 +45,7 @@ export function productFields({ rulesVersion, rules, counters }: LoadedProduct):
     max_per_buyer: rules.maxPerBuyer,
     price_minor: rules.priceMinor,
     currency: rules.currency,
+    extend_ms: rules.extendMs || null,
   };
   return Object.entries(fields).flatMap(([name, value]) =>
     value === null ? [] : [name, String(value)],

@@ -32,6 +32,7 @@ export const putProductScript = bindScript({
     optional(c.rules.maxPerBuyer),
     c.rules.priceMinor,
     c.rules.currency,
+    optional(c.rules.extendMs || null),
   ],
   reply: (values): PutProductReply => word(values),
 });

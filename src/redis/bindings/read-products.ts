@@ -20,6 +20,7 @@ const PRODUCT_FIELDS = [
   'max_per_buyer',
   'price_minor',
   'currency',
+  'extend_ms',
 ] as const;
 
 export const readProductsScript = bindScript({

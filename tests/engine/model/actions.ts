@@ -8,7 +8,7 @@ import type { Change, Request } from './requests.ts';
 export type Action =
   | { do: 'hold'; wants: [number, number][]; buyer: number; key: number }
   | { do: 'order'; target: number; key: number }
-  | { do: 'read_hold' | 'release' | 'read_order' | 'cancel'; target: number }
+  | { do: 'read_hold' | 'release' | 'extend' | 'read_order' | 'cancel'; target: number }
   | { do: 'repeat'; back: number }
   | { do: 'pay'; target: number; reference: number; payment: 'success' | 'failed' }
   | { do: 'adjust'; product: number; delta: number; key: number }
@@ -30,6 +30,7 @@ const payment = fc.constantFrom('success' as const, 'success' as const, 'failed'
 const change: fc.Arbitrary<Change> = fc.oneof(
   fc.record({ priceMinor: fc.constantFrom(1, 1990, 99_999) }),
   fc.record({ maxPerHold: fc.constantFrom(null, 1, 3) }),
+  fc.record({ extendMs: fc.constantFrom(0, 200, 60_000) }),
   fc.constantFrom<Change>(
     { status: 'paused' },
     { startsAtMs: future },
@@ -60,6 +61,7 @@ const others = fc.oneof(
     target,
   }),
   fc.record({ do: choice('release'), target }),
+  fc.record({ do: choice('extend'), target }),
   fc.record({
     do: choice('adjust'),
     product: pick(5),

@@ -46,7 +46,7 @@ async function askOrder(
 
 async function askAboutId(
   { engine }: Holdfast,
-  what: 'read_hold' | 'release' | 'read_order' | 'cancel',
+  what: 'read_hold' | 'release' | 'extend' | 'read_order' | 'cancel',
   id: string,
 ): Promise<Answer> {
   switch (what) {
@@ -66,6 +66,12 @@ async function askAboutId(
       if (outcome.status !== 'released') return outcome;
       const { hold } = outcome;
       return { status: 'released', expiresAtMs: hold.expiresAtMs, ...worth(hold) };
+    }
+    case 'extend': {
+      const outcome = await engine.extend(id, seconds(5));
+      if (outcome.status !== 'extended') return outcome;
+      const { hold } = outcome;
+      return { status: 'extended', expiresAtMs: hold.expiresAtMs, ...worth(hold) };
     }
     case 'cancel': {
       const outcome = await engine.cancel(id, seconds(5));

@@ -48,7 +48,7 @@ export function hold(ledger: Ledger, { lines, buyer, key }: Request & { do: 'hol
   if (first && first.content !== content) return refused('idempotency_mismatch');
   const known = first && ledger.reservations.get(first.id);
   if (known) {
-    const { id, heldUntilMs: expiresAtMs } = known;
+    const { id, firstUntilMs: expiresAtMs } = known;
     return { answer: { status: 'held', again: { id, expiresAtMs }, ...worth(known) } };
   }
   const refusal = refusedByRules(ledger, lines, buyer);
@@ -66,6 +66,8 @@ export function hold(ledger: Ledger, { lines, buyer, key }: Request & { do: 'hol
     ordered: false,
     version: 0,
     heldUntilMs: 0,
+    firstUntilMs: 0,
+    extended: false,
     payByMs: 0,
     reference: null,
     overdue: false,
@@ -73,7 +75,7 @@ export function hold(ledger: Ledger, { lines, buyer, key }: Request & { do: 'hol
   };
   ledger.step(reservation, 'held');
   const accept = ({ id, deadlineMs }: Told) => {
-    Object.assign(reservation, { id, heldUntilMs: deadlineMs });
+    Object.assign(reservation, { id, heldUntilMs: deadlineMs, firstUntilMs: deadlineMs });
     ledger.reservations.set(id, reservation);
     if (key !== '') ledger.holdsByKey.set(scoped, { content, id });
   };

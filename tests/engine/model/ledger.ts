@@ -14,6 +14,7 @@ export interface Article {
   currency: string;
   holdTtlMs: number;
   payTtlMs: number;
+  extendMs: number;
   total: number;
   available: number;
   held: number;
@@ -50,6 +51,9 @@ export interface Reservation {
   /** Steps so far. */
   version: number;
   heldUntilMs: number;
+  /** As its first answer told it. */
+  firstUntilMs: number;
+  extended: boolean;
   payByMs: number;
   reference: string | null;
   /** It ended by its deadline, and nobody need have noticed yet. */

@@ -5,6 +5,7 @@ import type { Line, Reservation } from './ledger.ts';
 export type Change = Partial<{
   status: 'active' | 'paused';
   priceMinor: number;
+  extendMs: number;
   startsAtMs: number | null;
   endsAtMs: number | null;
   maxPerHold: number | null;
@@ -14,7 +15,7 @@ export type Change = Partial<{
 export type Request =
   | { do: 'hold'; lines: Line[]; buyer: string; key: string }
   | { do: 'order'; id: string; key: string }
-  | { do: 'read_hold' | 'release' | 'read_order' | 'cancel'; id: string }
+  | { do: 'read_hold' | 'release' | 'extend' | 'read_order' | 'cancel'; id: string }
   | { do: 'pay'; id: string; reference: string; payment: 'success' | 'failed' }
   | { do: 'adjust'; productId: number; delta: number; key: string }
   | { do: 'change'; productId: number; change: Change };

@@ -3,15 +3,17 @@ import { holdId, orderId } from '../../../src/domain/ids.ts';
 import type { TestEngine } from '../../support/engine.ts';
 import type { Ledger, Reservation } from './ledger.ts';
 
-function holdRowOf({ ordered, state, buyer, amountMinor, key }: Reservation) {
+function holdRowOf({ ordered, state, buyer, amountMinor, key, ...hold }: Reservation) {
   const isHeld = !ordered && state === 'held';
   return {
     state: ordered ? 'ordered' : state,
-    // A hold takes one step, and ends with the next; further ones are the order's.
-    version: isHeld ? 1 : 2,
+    // A hold takes one step, one more where it is extended, and ends with the next; further ones are
+    // the order's.
+    version: (isHeld ? 1 : 2) + (hold.extended ? 1 : 0),
     buyer,
     amount_minor: amountMinor,
     idempotency_key: key,
+    expires_at: new Date(hold.heldUntilMs),
   };
 }
 
@@ -28,7 +30,7 @@ export async function expectRows({ sql }: TestEngine, ledger: Ledger, prefix: st
   const reservations = [...ledger.reservations.values()];
   const ordered = reservations.filter((it) => it.ordered);
   const holds = await sql(
-    `SELECT id, state, version, buyer, amount_minor, idempotency_key FROM holds
+    `SELECT id, state, version, buyer, amount_minor, idempotency_key, expires_at FROM holds
       WHERE id IN (SELECT hold_id FROM hold_items WHERE product_id IN (?))`,
     [productIds],
   );

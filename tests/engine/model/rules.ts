@@ -15,6 +15,23 @@ function release(ledger: Ledger, id: string): Expected {
   return { answer: { status: 'released', expiresAtMs, ...worth(reservation) } };
 }
 
+function extend(ledger: Ledger, id: string): Expected {
+  const reservation = ledger.reservations.get(id);
+  if (!reservation) return refused('hold_not_found');
+  if (reservation.ordered) return refused('hold_used', { orderId: `order_${id}` });
+  if (reservation.state !== 'held') return refused(`hold_${reservation.state}`);
+  if (!reservation.extended) {
+    const { lines } = reservation;
+    const extendMs = Math.min(...lines.map((line) => ledger.article(line.productId).extendMs));
+    if (extendMs === 0) return refused('extension_not_allowed');
+    ledger.step(reservation, 'held');
+    reservation.heldUntilMs += extendMs;
+    reservation.extended = true;
+  }
+  const { heldUntilMs: expiresAtMs } = reservation;
+  return { answer: { status: 'extended', expiresAtMs, ...worth(reservation) } };
+}
+
 function order(ledger: Ledger, { id, key }: Request & { do: 'order' }, lane: number): Expected {
   const reservation = ledger.reservations.get(id);
   const scoped = `${lane} ${key}`;
@@ -127,6 +144,8 @@ export function apply(ledger: Ledger, request: Request, lane: number): Expected 
       return hold(ledger, request);
     case 'release':
       return release(ledger, request.id);
+    case 'extend':
+      return extend(ledger, request.id);
     case 'order':
       return order(ledger, request, lane);
     case 'cancel':

@@ -24,18 +24,19 @@ let runCount = 0;
 
 /** Products of one run: plain, limited with little time to pay, held shortly, in euros, in lane 1. */
 async function makeArticles(t: TestEngine): Promise<Ledger> {
-  const long = { holdTtlMs: LONG_MS, payTtlMs: LONG_MS, lane: 0 };
+  const long = { extendMs: LONG_MS, holdTtlMs: LONG_MS, payTtlMs: LONG_MS, lane: 0 };
   const made = await Promise.all([
     makeProduct(t, { ...long, totalStock: 4 }),
     makeProduct(t, { ...long, payTtlMs: SHORT_MS, totalStock: 3, maxPerBuyer: 3, maxPerHold: 2 }),
     makeProduct(t, {
       ...long,
       holdTtlMs: SHORT_MS,
+      extendMs: SHORT_MS,
       payTtlMs: SHORT_MS,
       totalStock: 2,
       priceMinor: 500,
     }),
-    makeProduct(t, { ...long, currency: 'EUR', totalStock: 3 }),
+    makeProduct(t, { ...long, extendMs: 0, currency: 'EUR', totalStock: 3 }),
     makeProduct(t, { ...long, lane: 1, totalStock: 2 }),
   ]);
   const ledger = new Ledger();

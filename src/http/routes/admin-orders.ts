@@ -1,0 +1,41 @@
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { Deadline } from '../../domain/deadline.ts';
+import { COMMIT_BUDGET_MS } from '../budgets.ts';
+import type { AppDeps } from '../deps.ts';
+import { orderListAnswer, orderListJson } from '../order-list-answer.ts';
+import { orderListOf, orderListRequest } from '../order-list-request.ts';
+import { refusals } from '../refusals.ts';
+
+const listOrders = createRoute({
+  method: 'get',
+  path: '/api/admin/orders',
+  operationId: 'listOrders',
+  summary: 'Orders by status, product, buyer and time, the newest first',
+  description:
+    'Page by page: go on with `after` set to `next` until that is null. A page can be short, even ' +
+    'empty, before that, where few of many orders are asked for. Orders are listed by the moment ' +
+    'their holds were made. `refunded` also lists those whose units are sold again.',
+  tags: ['admin'],
+  security: [{ adminToken: [] }],
+  request: { query: orderListRequest },
+  responses: {
+    200: {
+      description: 'A page of orders, as MySQL has them',
+      content: { 'application/json': { schema: orderListAnswer } },
+    },
+    ...refusals('unauthorized', 'not_found', 'invalid_request', 'unavailable'),
+  },
+});
+
+/** `GET /api/admin/orders`. */
+export function adminOrderRoutes({ engine }: Pick<AppDeps, 'engine'>): OpenAPIHono {
+  const routes = new OpenAPIHono();
+
+  routes.openapi(listOrders, async (c) => {
+    const { filter, page } = orderListOf(c.req.valid('query'));
+    const deadline = new Deadline(COMMIT_BUDGET_MS);
+    return c.json(orderListJson(await engine.admin.orders(filter, page, deadline)), 200);
+  });
+
+  return routes;
+}
