@@ -11,18 +11,21 @@ import {
   idempotencyKeyOf,
   isoTime,
   KEY_MESSAGE,
-  pathParameter,
+  locationHeader,
 } from '../fields.ts';
 import { holdRequest } from '../hold-request.ts';
 import { invalid, type ProblemResponse, problem, retryAfter } from '../problems.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
-import { holdAnswer, holdJson } from '../reservation-answer.ts';
+import { HOLD_ID_PARAMETER, holdAnswer, holdJson } from '../reservation-answer.ts';
 
 const takeHold = createRoute({
   method: 'post',
   path: '/api/holds',
   operationId: 'takeHold',
   summary: 'Hold units until `expires_at`',
+  description:
+    'All that is asked for, or nothing. Send an `Idempotency-Key`, so that a repeat after a lost ' +
+    'answer takes no second hold.',
   tags: ['holds'],
   parameters: [IDEMPOTENCY_PARAMETER],
   request: {
@@ -31,7 +34,7 @@ const takeHold = createRoute({
   responses: {
     201: {
       description: 'The units are held.',
-      headers: { Location: { description: 'Of the hold', schema: { type: 'string' } } },
+      headers: locationHeader('Of the hold', '/api/holds/hold_01jzc0000000000000000000000'),
       content: { 'application/json': { schema: holdAnswer } },
     },
     ...refusals(
@@ -57,8 +60,9 @@ const readHold = createRoute({
   path: '/api/holds/{hold_id}',
   operationId: 'readHold',
   summary: 'One hold',
+  description: 'Also once it is over: then its `status` says what became of it.',
   tags: ['holds'],
-  parameters: [pathParameter('hold_id', { type: 'string' })],
+  parameters: [HOLD_ID_PARAMETER],
   responses: {
     200: { description: 'The hold', content: { 'application/json': { schema: holdAnswer } } },
     ...refusals('hold_not_found', 'unavailable'),
@@ -70,8 +74,9 @@ const releaseHold = createRoute({
   path: '/api/holds/{hold_id}',
   operationId: 'releaseHold',
   summary: 'Give the units of a hold back',
+  description: 'At once, for the next buyer. Repeating it changes nothing.',
   tags: ['holds'],
-  parameters: [pathParameter('hold_id', { type: 'string' })],
+  parameters: [HOLD_ID_PARAMETER],
   responses: {
     200: {
       description: 'The hold is released, now or before.',

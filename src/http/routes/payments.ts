@@ -2,19 +2,28 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { Deadline } from '../../domain/deadline.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
-import { visibleAsciiField } from '../fields.ts';
+import { textAnswer, visibleAsciiField } from '../fields.ts';
 import { problem } from '../problems.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
-import { orderStatusAnswer } from '../reservation-answer.ts';
+import { orderIdAnswer, orderStatusAnswer } from '../reservation-answer.ts';
 
 const ORDER_ID = 'must be a text of 1 to 64 characters';
 
 const paymentEvent = z
   .object(
     {
-      order_id: z.string(ORDER_ID).min(1, ORDER_ID).max(64, ORDER_ID),
-      reference: visibleAsciiField.openapi({ description: "The provider's id of this event" }),
-      status: z.enum(['success', 'failed'], 'must be success or failed'),
+      order_id: z
+        .string(ORDER_ID)
+        .min(1, ORDER_ID)
+        .max(64, ORDER_ID)
+        .openapi({ description: 'Id of the order', example: 'order_01jzc0000000000000000000000' }),
+      reference: visibleAsciiField.openapi({
+        description: "The provider's id of this event",
+        example: 'pay-1',
+      }),
+      status: z
+        .enum(['success', 'failed'], 'must be success or failed')
+        .openapi({ description: 'Whether the money came' }),
     },
     'must be a JSON object',
   )
@@ -24,11 +33,17 @@ const outcome = z.enum(['applied', 'ignored', 'refund_due', 'amount_mismatch']);
 
 const receiptAnswer = z
   .object({
-    status: z.enum([...outcome.options, 'duplicate']),
+    status: z.enum([...outcome.options, 'duplicate']).openapi({
+      description:
+        'What became of the event: it took effect (`applied`), changed nothing (`ignored`), its ' +
+        'money is to be paid back (`refund_due`), or it came before (`duplicate`)',
+    }),
     outcome: outcome.optional().openapi({ description: 'Of the first event, for a duplicate' }),
-    order_id: z.string(),
-    order_status: z.string().openapi({ enum: orderStatusAnswer.options }),
-    reference: z.string(),
+    order_id: orderIdAnswer,
+    order_status: z
+      .string()
+      .openapi({ description: 'What the order is now', enum: orderStatusAnswer.options }),
+    reference: textAnswer("The provider's id of this event", 'pay-1'),
   })
   .openapi('PaymentReceipt');
 
@@ -37,6 +52,10 @@ const webhook = createRoute({
   path: '/api/payments/webhook',
   operationId: 'receivePayment',
   summary: 'Take a payment event; each `reference` takes effect at most once',
+  description:
+    'For the payment provider, which sends an event again until it is answered with 200. A success ' +
+    'pays a `pending` order; one that comes too late pays it still if units are left, else it is ' +
+    '`refund_due`. A failure cancels a `pending` order, and its units are back.',
   tags: ['payments'],
   request: {
     body: { required: true, content: { 'application/json': { schema: paymentEvent } } },
