@@ -25,6 +25,8 @@ export const DOCUMENT = {
   },
   servers: [{ url: '/', description: 'The process that serves this document' }],
   tags: TAGS,
+  // Of calls that say nothing else: anybody may make them.
+  security: [],
 };
 
 /** How requests prove who sends them. */

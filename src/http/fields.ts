@@ -53,7 +53,7 @@ export const countAnswer = (description: string, example = 0) =>
 
 /** A time of an answer; `description` says of what. */
 export const momentAnswer = (description: string, example = '2026-07-01T12:00:00.000Z') =>
-  z.iso.datetime().openapi({ description: `${description}, in UTC`, example });
+  z.iso.datetime().openapi({ description: `${description} (UTC)`, example });
 
 /** Money as answers tell it; `what` it is stands before the unit. */
 export const amountAnswer = (what: string, example = '258.00') =>

@@ -92,7 +92,10 @@ export const PROBLEMS = {
     status: 422,
     title: 'Invalid request',
     fields: {
-      errors: z.array(fieldError).min(1).openapi({ description: 'One for each field that is wrong' }),
+      errors: z
+        .array(fieldError)
+        .min(1)
+        .openapi({ description: 'One for each field that is wrong' }),
     },
   },
   qty_above_limit: {

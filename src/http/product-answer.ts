@@ -29,9 +29,13 @@ export const productAnswer = z
     sold: units('Units in paid orders', 3),
     status: z.enum(['scheduled', 'active', 'paused', 'ended']).openapi({
       description: 'Whether holds are granted: only while `active`',
+      example: 'active',
     }),
     starts_at: momentAnswer('When the sale starts; null for at once').nullable(),
-    ends_at: momentAnswer('When the sale ends; null for never').nullable(),
+    ends_at: momentAnswer(
+      'When the sale ends; null for never',
+      '2026-07-01T18:00:00.000Z',
+    ).nullable(),
     max_per_hold: limit('Most units in one hold'),
     max_per_buyer: limit('Most units for one buyer, in holds and orders'),
   })

@@ -20,11 +20,8 @@ const limit = (description: string) =>
     .nullable()
     .optional()
     .openapi({ description: `${description}; null for no limit`, example: 4 });
-const moment = (description: string) =>
-  momentField
-    .nullable()
-    .optional()
-    .openapi({ description, example: '2026-07-01T12:00:00.000Z' });
+const moment = (description: string, example: string) =>
+  momentField.nullable().optional().openapi({ description, example });
 const ttl = (secondsMax: number, description: string, example: number) =>
   whole(1, secondsMax).optional().openapi({ description, example });
 
@@ -42,8 +39,8 @@ const rules = {
     description: 'Price of one unit, as a decimal number of `currency`',
     example: '129.00',
   }),
-  starts_at: moment('When the sale starts, with any offset; null for at once'),
-  ends_at: moment('When the sale ends, with any offset; null for never'),
+  starts_at: moment('When the sale starts; null for at once', '2026-07-01T12:00:00Z'),
+  ends_at: moment('When the sale ends; null for never', '2026-07-01T20:00:00+02:00'),
   max_per_hold: limit('Most units in one hold'),
   max_per_buyer: limit('Most units for one buyer, in holds and orders'),
   hold_ttl_seconds: ttl(HOLD_TTL_SECONDS_MAX, 'Seconds a hold lasts', 120),

@@ -33,9 +33,7 @@ export const reconciliationIdAnswer = textAnswer('Id of the run', '9f86d081884c7
 export const pastReconciliationAnswer = z
   .object({
     id: reconciliationIdAnswer,
-    cause: z
-      .enum(['command', 'request', 'schedule'])
-      .openapi({ description: 'Who asked for it' }),
+    cause: z.enum(['command', 'request', 'schedule']).openapi({ description: 'Who asked for it' }),
     product_id: productIdAnswer
       .nullable()
       .openapi({ description: 'Id of the product whose books were compared; null for all books' }),

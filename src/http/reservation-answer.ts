@@ -57,7 +57,7 @@ export const holdAnswer = z
     items,
     amount: amountAnswer('Price of all units'),
     currency: currencyAnswer,
-    expires_at: momentAnswer('When the units go back'),
+    expires_at: momentAnswer('When the units go back', '2026-07-01T12:02:00.000Z'),
     order_id: orderIdAnswer
       .optional()
       .openapi({ description: 'The order it became, once it is `ordered`' }),
@@ -73,7 +73,7 @@ export const orderAnswer = z
     items,
     amount: amountAnswer('Price of all units'),
     currency: currencyAnswer,
-    pay_by: momentAnswer('When the units go back unless it is paid'),
+    pay_by: momentAnswer('When the units go back unless it is paid', '2026-07-01T12:15:00.000Z'),
   })
   .openapi('Order');
 

@@ -2,22 +2,38 @@ import { html } from 'hono/html';
 import { PROBLEMS, type ProblemCode } from '../problem-table.ts';
 import { curlOf } from './curl.ts';
 import { type Field, fieldsOf, typeOf } from './fields.ts';
-import { type Call, exampleOf, type OpenApi, type Reply, resolved, type Schema } from './openapi.ts';
+import {
+  type Call,
+  exampleOf,
+  type OpenApi,
+  type Reply,
+  resolved,
+  type Schema,
+} from './openapi.ts';
 
 /** A piece of the page. */
 export type Html = ReturnType<typeof html>;
 
 /** Text with `code` between backticks, as descriptions are written. */
 export const prose = (text: string): Html[] =>
-  text.split('`').map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : html`${part}`));
+  text
+    .split('`')
+    .map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : html`${part}`));
 
 /** A JSON example, indented. */
 export const json = (value: unknown): Html =>
   html`<pre><code>${JSON.stringify(value, null, 2)}</code></pre>`;
 
+// What leads to a field is told by the rows above; a long path may break before each name.
+function pathOf(path: string): Html {
+  const end = path.lastIndexOf('.') + 1;
+  const way = path.slice(0, end).split(/(?<=\.)/);
+  return html`<code>${way.map((step) => html`<span>${step}</span><wbr>`)}${path.slice(end)}</code>`;
+}
+
 const fieldRow = ({ path, type, isRequired, description, example }: Field): Html => html`
     <tr>
-      <th scope="row"><code>${path}</code>${isRequired ? '' : html` <i>optional</i>`}</th>
+      <th scope="row">${pathOf(path)}${isRequired ? '' : html` <i>optional</i>`}</th>
       <td>${prose(type)}</td>
       <td>${prose(description)}${example ? html` <small>${example}</small>` : ''}</td>
     </tr>`;

@@ -24,17 +24,20 @@ function range(min: number | undefined, max: number | undefined, unit: string): 
   return min === undefined ? `, up to ${end}${unit}` : `, ${min} to ${end}${unit}`;
 }
 
+const either = (names: string[]): string =>
+  names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+
 function baseType(document: OpenApi, schema: Schema): string {
   const { type, format, items, enum: values, properties, additionalProperties } = schema;
-  if (values) return values.map((value) => `\`${value}\``).join(' or ');
+  if (values) return either(values.filter((value) => value !== null).map((one) => `\`${one}\``));
   const forms = schema.properties ? undefined : (schema.oneOf ?? schema.anyOf);
-  if (forms) return forms.map((form) => baseType(document, present(document, form))).join(' or ');
+  if (forms) return either(forms.map((form) => baseType(document, present(document, form))));
   if (items) {
     const count = range(schema.minItems, schema.maxItems, '');
     return `list of ${typeOf(document, items)}${count}`;
   }
   if (properties) return 'object';
-  if (typeof additionalProperties === 'object') return 'object, by name';
+  if (typeof additionalProperties === 'object') return 'object of values by name';
   const name = Array.isArray(type) ? type.filter((one) => one !== 'null').join(' or ') : type;
   if (format === 'date-time') return 'time';
   if (name === 'string') return `text${range(schema.minLength, schema.maxLength, ' characters')}`;

@@ -64,7 +64,10 @@ function refusals(document: OpenApi): Html {
   <h2>refusals</h2>
   <p class="lead">Every refusal is <code>application/problem+json</code> (RFC 9457). These fields
   are in all of them; <code>code</code> says which one it is.</p>
-  ${fieldTable('In every refusal', told.map((field) => field.path === 'status' ? { ...field, type: 'integer' } : field))}
+  ${fieldTable(
+    'In every refusal',
+    told.map((field) => (field.path === 'status' ? { ...field, type: 'integer' } : field)),
+  )}
   <div class="grid">${problems.map(([code, schema]) => refusal(document, code, schema))}</div>
 </section>`;
 }

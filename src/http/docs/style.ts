@@ -16,7 +16,7 @@ export const STYLE = `
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; scroll-padding-top: 1rem; }
 body {
-  margin: 0; display: grid; grid-template-columns: 19rem minmax(0, 1fr);
+  margin: 0; display: grid; grid-template-columns: 21rem minmax(0, 1fr);
   background: var(--ground); color: var(--text);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
 }
@@ -43,7 +43,7 @@ b.GET { color: var(--get); } b.POST { color: var(--post); }
 b.PATCH { color: var(--patch); } b.DELETE { color: var(--delete); }
 main { padding: 2.5rem clamp(1rem, 3vw, 3rem) 6rem; max-width: 96rem; }
 h1 { margin: 0; font-size: 2.2rem; letter-spacing: -.02em; }
-h1 small { color: var(--soft); font-size: 1rem; font-weight: 400; letter-spacing: 0; }
+h1 small { font-family: inherit; color: var(--soft); font-size: 1rem; font-weight: 400; letter-spacing: 0; }
 h2 {
   margin: 4rem 0 0; padding-top: 1rem; border-top: 3px solid var(--text); font-size: 1.6rem;
   text-transform: capitalize;
@@ -65,8 +65,10 @@ tr { border-top: 1px solid var(--line); }
 th, td { padding: .45rem .8rem .45rem 0; text-align: left; vertical-align: top; font-weight: 400; }
 .fields th { width: 30%; } .fields td:nth-of-type(1) { width: 26%; color: var(--soft); }
 th code { font-weight: 600; overflow-wrap: anywhere; }
+th code span { color: var(--soft); font-weight: 400; }
 i { color: var(--soft); font-size: .8rem; }
-small { display: block; color: var(--soft); font-size: .8rem; overflow-wrap: anywhere;
+td small { margin-left: .5em; }
+small { color: var(--soft); font-size: .8rem; overflow-wrap: anywhere;
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .refusals .status { width: 3.5rem; color: var(--delete); }
 .refusals th { width: 18rem; }

@@ -22,9 +22,7 @@ const laneAnswer = z
     watermark: textAnswer('Newest entry that MySQL has', '1-4709'),
     outbox_length: countAnswer('Number of entries in the outbox, with those kept a while', 2),
     backlog: countAnswer('Number of transitions that MySQL does not have yet', 2),
-    lag_ms: z
-      .number()
-      .openapi({ description: 'Milliseconds that MySQL is behind', example: 12 }),
+    lag_ms: z.number().openapi({ description: 'Milliseconds that MySQL is behind', example: 12 }),
     live_reservations: countAnswer('Number of holds and of orders that await payment', 7),
   })
   .openapi('Lane');

@@ -6,12 +6,7 @@ import type { CancelOutcome, OrderOutcome } from '../../domain/outcomes.ts';
 import { COMMIT_BUDGET_MS, HOLD_BUDGET_MS } from '../budgets.ts';
 import { created } from '../created.ts';
 import type { AppDeps } from '../deps.ts';
-import {
-  IDEMPOTENCY_PARAMETER,
-  idempotencyKeyOf,
-  KEY_MESSAGE,
-  locationHeader,
-} from '../fields.ts';
+import { IDEMPOTENCY_PARAMETER, idempotencyKeyOf, KEY_MESSAGE, locationHeader } from '../fields.ts';
 import { invalid, type ProblemResponse, problem } from '../problems.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
 import {
