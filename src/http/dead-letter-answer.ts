@@ -12,7 +12,7 @@ import {
   textAnswer,
 } from './fields.ts';
 
-const HOLD_ID = 'hold_01jzc0000000000000000000000';
+const HOLD_ID = 'hold_01m822hvg9e008vyg0m5x19ams';
 
 const unitsAnswer = z
   .object({

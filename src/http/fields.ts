@@ -98,8 +98,8 @@ export const IDEMPOTENCY_PARAMETER = {
   required: false,
   description:
     'The same key with the same content gets the first answer again; with other content it is ' +
-    'refused. 1 to 128 visible ASCII characters, such as a random UUID.',
-  example: '6f1c2f0e-8a34-4a6b-9d0e-3b1f5f0a7c11',
+    'refused. 1 to 128 visible ASCII characters, such as a UUID.',
+  example: 'checkout-4711',
   schema: { type: 'string' as const, minLength: 1, maxLength: 128, pattern: '^[\\x21-\\x7e]+$' },
 };
 

@@ -65,7 +65,7 @@ export const PROBLEMS = {
   hold_used: {
     status: 409,
     title: 'Hold already turned into an order',
-    fields: { order_id: textAnswer('The order it became', 'order_01jzc0000000000000000000000') },
+    fields: { order_id: textAnswer('The order it became', 'order_01m822hvg9e008vyg0m5x19ams') },
   },
   order_paid: { status: 409, title: 'Order already paid', fields: {} },
   reference_conflict: { status: 409, title: 'Payment reference conflict', fields: {} },

@@ -15,8 +15,8 @@ import {
   textAnswer,
 } from './fields.ts';
 
-const HOLD_ID = 'hold_01jzc0000000000000000000000';
-const ORDER_ID = 'order_01jzc0000000000000000000000';
+const HOLD_ID = 'hold_01m822hvg9e008vyg0m5x19ams';
+const ORDER_ID = 'order_01m822hvg9e008vyg0m5x19ams';
 export const orderIdAnswer = textAnswer('Id of the order', ORDER_ID);
 export const holdIdAnswer = textAnswer('Id of the hold', HOLD_ID);
 
@@ -62,7 +62,18 @@ export const holdAnswer = z
       .optional()
       .openapi({ description: 'The order it became, once it is `ordered`' }),
   })
-  .openapi('Hold');
+  .openapi('Hold', {
+    example: {
+      hold_id: HOLD_ID,
+      status: 'held',
+      product_id: 1,
+      qty: 2,
+      items: [{ product_id: 1, qty: 2 }],
+      amount: '258.00',
+      currency: 'USD',
+      expires_at: '2026-07-01T12:02:00.000Z',
+    },
+  });
 
 /** A new order as its buyer sees it. */
 export const orderAnswer = z

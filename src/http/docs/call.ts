@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
-import { PROBLEMS, type ProblemCode } from '../problem-table.ts';
+import { GUIDE } from '../problem-guide.ts';
+import type { ProblemCode } from '../problem-table.ts';
 import { curlOf } from './curl.ts';
 import { type Field, fieldsOf, typeOf } from './fields.ts';
 import {
@@ -90,7 +91,7 @@ function refusalTable(document: OpenApi, { responses }: Call['operation']): Html
     <tr>
       <td class="status">${status}</td>
       <th scope="row"><a href="#${code}"><code>${code}</code></a></th>
-      <td>${PROBLEMS[code].title}</td>
+      <td>${prose(GUIDE[code].todo)}</td>
     </tr>`,
     )}
     </tbody>

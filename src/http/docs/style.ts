@@ -14,7 +14,7 @@ export const STYLE = `
   }
 }
 * { box-sizing: border-box; }
-html { scroll-behavior: smooth; scroll-padding-top: 1rem; }
+html { scroll-padding-top: 1rem; }
 body {
   margin: 0; display: grid; grid-template-columns: 21rem minmax(0, 1fr);
   background: var(--ground); color: var(--text);
@@ -67,11 +67,11 @@ th, td { padding: .45rem .8rem .45rem 0; text-align: left; vertical-align: top; 
 th code { font-weight: 600; overflow-wrap: anywhere; }
 th code span { color: var(--soft); font-weight: 400; }
 i { color: var(--soft); font-size: .8rem; }
-td small { margin-left: .5em; }
+td small { display: inline-block; margin-left: .25em; }
 small { color: var(--soft); font-size: .8rem; overflow-wrap: anywhere;
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .refusals .status { width: 3.5rem; color: var(--delete); }
-.refusals th { width: 18rem; }
+.refusals th { width: 14rem; }
 code { font-size: .88em; }
 p code, td code, li code { padding: .05em .3em; border-radius: 4px; background: var(--shade); }
 pre {
@@ -80,7 +80,7 @@ pre {
 }
 pre code { font-size: inherit; }
 details summary { cursor: pointer; color: var(--soft); font-size: .9rem; }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1rem; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1rem; align-items: start; }
 .grid article { padding: 1rem 1.2rem; border: 1px solid var(--line); border-radius: 8px; }
 .grid .summary { color: var(--soft); }
 article:target { background: linear-gradient(var(--mark), transparent 8rem); }

@@ -34,7 +34,7 @@ const takeHold = createRoute({
   responses: {
     201: {
       description: 'The units are held.',
-      headers: locationHeader('Of the hold', '/api/holds/hold_01jzc0000000000000000000000'),
+      headers: locationHeader('Of the hold', '/api/holds/hold_01m822hvg9e008vyg0m5x19ams'),
       content: { 'application/json': { schema: holdAnswer } },
     },
     ...refusals(

@@ -22,7 +22,7 @@ const orderRequest = z
     {
       hold_id: z
         .string('must be the id of a hold')
-        .openapi({ description: 'Id of the hold', example: 'hold_01jzc0000000000000000000000' }),
+        .openapi({ description: 'Id of the hold', example: 'hold_01m822hvg9e008vyg0m5x19ams' }),
     },
     'must be a JSON object',
   )
@@ -44,7 +44,7 @@ const makeOrder = createRoute({
   responses: {
     201: {
       description: 'The order is made, and stored durably.',
-      headers: locationHeader('Of the order', '/api/orders/order_01jzc0000000000000000000000'),
+      headers: locationHeader('Of the order', '/api/orders/order_01m822hvg9e008vyg0m5x19ams'),
       content: { 'application/json': { schema: orderAnswer } },
     },
     ...refusals(

@@ -16,7 +16,7 @@ const paymentEvent = z
         .string(ORDER_ID)
         .min(1, ORDER_ID)
         .max(64, ORDER_ID)
-        .openapi({ description: 'Id of the order', example: 'order_01jzc0000000000000000000000' }),
+        .openapi({ description: 'Id of the order', example: 'order_01m822hvg9e008vyg0m5x19ams' }),
       reference: visibleAsciiField.openapi({
         description: "The provider's id of this event",
         example: 'pay-1',
