@@ -39,7 +39,8 @@ const BODY =
 const ADMIN = '401 unauthorized, 404 not_found, 503 unavailable';
 const WAITS = '503 unavailable, 503 overloaded';
 
-// The contract, route by route: success, then every refusal, then what is not answered as JSON.
+// The contract, route by route: success, then every refusal, then what is not answered as JSON. A new
+// route needs a line here and a request in requests.http; the other tests take it from the document.
 const CONTRACT: [call: string, success: number, refusals: string, media?: string][] = [
   ['get /api/products', 200, '503 unavailable'],
   ['get /api/products/{id}', 200, '404 product_not_found, 503 unavailable'],
