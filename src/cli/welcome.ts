@@ -41,7 +41,7 @@ export async function welcome(
   config: Config,
   { mysqlUrl }: ServerUrls,
 ): Promise<string> {
-  const lines = ['', `Holdfast is ready at ${url}  (OpenAPI: ${url}/openapi.json)`, ''];
+  const lines = ['', `Holdfast is ready at ${url}  (the API: ${url}/docs)`, ''];
   if (productId === undefined) {
     lines.push('There is no product yet: npx holdfast product create --help', '');
   } else {

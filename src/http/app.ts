@@ -1,10 +1,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { VERSION } from '../version.ts';
 import { limitBody } from './body-limit.ts';
 import type { AppDeps } from './deps.ts';
+import { ADMIN_TOKEN_SCHEME } from './document.ts';
 import { createErrorHandler, notFound, refuseInvalid } from './problems.ts';
 import { limitAddresses } from './rate-limit.ts';
 import { adminRoutes } from './routes/admin.ts';
+import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdExtensionRoutes } from './routes/hold-extension.ts';
 import { holdRoutes } from './routes/holds.ts';
@@ -13,17 +14,6 @@ import { orderRoutes } from './routes/orders.ts';
 import { paymentRoutes } from './routes/payments.ts';
 import { productRoutes } from './routes/products.ts';
 import { streamRoutes } from './routes/stream.ts';
-
-const DOCUMENT = {
-  openapi: '3.1.0',
-  info: {
-    title: 'Holdfast',
-    version: VERSION,
-    description:
-      'Holds on scarce stock, orders made of holds, payments that settle orders. Refusals are ' +
-      'problem documents (RFC 9457), told apart by `code`.',
-  },
-};
 
 function emptyApp({ log }: Pick<AppDeps, 'log'>): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
@@ -54,14 +44,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.route('/', adminRoutes(deps));
   app.route('/', healthRoutes(deps));
   app.route('/', metricsRoutes(deps));
-  app.openAPIRegistry.registerComponent('securitySchemes', 'adminToken', {
-    type: 'http',
-    scheme: 'bearer',
-  });
-  let document: object | undefined;
-  app.get('/openapi.json', (c) => {
-    document ??= app.getOpenAPI31Document(DOCUMENT);
-    return c.json(document);
-  });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'adminToken', ADMIN_TOKEN_SCHEME);
+  app.route('/', docsRoutes(app));
   return app;
 }

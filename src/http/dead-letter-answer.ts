@@ -3,35 +3,51 @@ import { formatLetterId, type ReplayOutcome, type StoredLetter } from '../domain
 import { holdId } from '../domain/ids.ts';
 import type { ReservationEvent, Transition } from '../domain/journal.ts';
 import { formatMoney } from '../domain/money.ts';
-import { isoTime, isoTimeOrNull, momentAnswer } from './fields.ts';
+import {
+  countAnswer,
+  isoTime,
+  isoTimeOrNull,
+  momentAnswer,
+  productIdAnswer,
+  textAnswer,
+} from './fields.ts';
+
+const HOLD_ID = 'hold_01m822hvg9e008vyg0m5x19ams';
 
 const unitsAnswer = z
   .object({
-    product_id: z.int(),
-    total: z.int(),
-    available: z.int(),
-    held: z.int(),
-    pending: z.int(),
-    sold: z.int(),
+    product_id: productIdAnswer,
+    total: countAnswer('Units more in all, or fewer where negative'),
+    available: countAnswer('Units more available, or fewer where negative', 2),
+    held: countAnswer('Units more in holds, or fewer where negative', -2),
+    pending: countAnswer('Units more in unpaid orders, or fewer where negative'),
+    sold: countAnswer('Units more sold, or fewer where negative'),
   })
   .openapi({ description: 'What it did to the counters of a product: they have moved' });
 
-const letterIdField = z.string().openapi({
-  description: '`<lane>.<epoch>-<sequence>.<ordinal>`: where it stood in the journal',
-  example: '0.1-4711.0',
-});
+export const LETTER_ID = '0.1-4711.0';
+
+const letterIdField = textAnswer(
+  '`<lane>.<epoch>-<sequence>.<ordinal>`: where it stood in the journal',
+  LETTER_ID,
+);
 
 /** A dead letter as the shop's own people see it, over HTTP and with `--json`. */
 export const deadLetterAnswer = z
   .object({
     id: letterIdField,
-    at: momentAnswer,
-    kind: z.enum(['reservation', 'outcome', 'stock', 'rules', 'unreadable']),
-    hold_id: z.string().nullable().openapi({ description: 'Whose later transitions wait, too' }),
-    reason: z.string().openapi({ description: 'Why no row took it' }),
-    units: z.array(unitsAnswer),
-    transition: z.record(z.string(), z.unknown()).openapi({ description: 'As the journal has it' }),
-    replayed_at: momentAnswer.nullable(),
+    at: momentAnswer('When it happened'),
+    kind: z
+      .enum(['reservation', 'outcome', 'stock', 'rules', 'unreadable'])
+      .openapi({ description: 'What kind of transition it is' }),
+    hold_id: textAnswer('Hold whose later transitions wait, too', HOLD_ID).nullable(),
+    reason: textAnswer('Why no row took it', 'there is no product 1'),
+    units: z.array(unitsAnswer).openapi({ description: 'For each product it has moved units of' }),
+    transition: z.record(z.string(), z.unknown()).openapi({
+      description: 'As the journal has it; its fields go by `kind`',
+      example: { product_id: 1, delta: 50, key: 'delivery-2026-07-01' },
+    }),
+    replayed_at: momentAnswer('When its rows were written after all').nullable(),
   })
   .openapi('DeadLetter');
 
@@ -40,10 +56,10 @@ export const replayAnswer = z
     replayed: z.array(letterIdField).openapi({
       description: 'All of its reservation, in the order of the journal; none the second time',
     }),
-    made_again: z.array(z.string()).openapi({
+    made_again: z.array(textAnswer('Id of a hold or an order', HOLD_ID)).openapi({
       description: 'Holds and orders whose rows were gone, and that the journal proves',
     }),
-    missing_in_redis: z.array(z.string()).openapi({
+    missing_in_redis: z.array(textAnswer('Id of a hold', HOLD_ID)).openapi({
       description:
         'Live holds that a rebuild has left out of Redis meanwhile: a reconciliation with `fix` ' +
         'puts them back',

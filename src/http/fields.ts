@@ -17,7 +17,10 @@ export function whole(min: number, max: number) {
 const POSITIVE = 'must be a positive whole number';
 
 /** A product's id in a request. */
-export const productIdField = z.int(POSITIVE).min(1, POSITIVE).openapi({ example: 42 });
+export const productIdField = z
+  .int(POSITIVE)
+  .min(1, POSITIVE)
+  .openapi({ description: 'Id of the product', example: 1 });
 
 const VISIBLE_ASCII = 'must be 1 to 128 visible ASCII characters, without spaces';
 
@@ -45,14 +48,29 @@ export const momentField = z.iso
     return z.NEVER;
   });
 
-/** Money as answers tell it. */
-export const amountField = z.string().openapi({ example: '129.00' });
-export const currencyField = z.string().openapi({ example: 'USD' });
-export const momentAnswer = z.iso.datetime().openapi({ example: '2026-07-01T12:00:00.000Z' });
+/** A text of an answer. */
+export const textAnswer = (description: string, example: string) =>
+  z.string().openapi({ description, example });
+
+/** A whole number of an answer; `description` says of what, and so its unit. */
+export const countAnswer = (description: string, example = 0) =>
+  z.int().openapi({ description, example });
+
+/** A time of an answer; `description` says of what. */
+export const momentAnswer = (description: string, example = '2026-07-01T12:00:00.000Z') =>
+  z.iso.datetime().openapi({ description: `${description} (UTC)`, example });
+
+/** Money as answers tell it; `what` it is stands before the unit. */
+export const amountAnswer = (what: string, example = '258.00') =>
+  textAnswer(`${what}, as a decimal number of \`currency\``, example);
+export const currencyAnswer = textAnswer('ISO 4217 code', 'USD');
+
+export const productIdAnswer = countAnswer('Id of the product', 1);
+export const qtyAnswer = countAnswer('Units of the product', 2);
 
 export const itemAnswer = z
-  .object({ product_id: z.int(), qty: z.int() })
-  .openapi('Item', { example: { product_id: 42, qty: 2 } });
+  .object({ product_id: productIdAnswer, qty: qtyAnswer })
+  .openapi('Item', { description: 'Units of one product' });
 
 /** A product's id from a path, or undefined when the text cannot be one. */
 export function productIdOf(text: string): number | undefined {
@@ -62,11 +80,20 @@ export function productIdOf(text: string): number | undefined {
 }
 
 /** A parameter in the path, documented only: a malformed id is an unknown id, hence 404. */
-export const pathParameter = (name: string, schema: { type: 'string' | 'integer' }) => ({
+export const pathParameter = (name: string, description: string, example: string | number) => ({
   name,
   in: 'path' as const,
   required: true,
-  schema,
+  description,
+  example,
+  schema: { type: typeof example === 'number' ? ('integer' as const) : ('string' as const) },
+});
+
+export const PRODUCT_ID_PARAMETER = pathParameter('id', 'Id of the product', 1);
+
+/** `Location`, documented only. */
+export const locationHeader = (description: string, example: string) => ({
+  Location: { description, example, schema: { type: 'string' as const } },
 });
 
 /** `Idempotency-Key`, documented only: a header schema costs a third of a request's CPU. */
@@ -76,7 +103,8 @@ export const IDEMPOTENCY_PARAMETER = {
   required: false,
   description:
     'The same key with the same content gets the first answer again; with other content it is ' +
-    'refused. 1 to 128 visible ASCII characters.',
+    'refused. 1 to 128 visible ASCII characters, such as a UUID.',
+  example: 'checkout-4711',
   schema: { type: 'string' as const, minLength: 1, maxLength: 128, pattern: '^[\\x21-\\x7e]+$' },
 };
 

@@ -2,95 +2,112 @@ import { z } from '@hono/zod-openapi';
 import type { History, HistoryStep } from '../db/history.ts';
 import { holdId, orderId } from '../domain/ids.ts';
 import { formatMoney } from '../domain/money.ts';
-import { amountField, currencyField, isoTime, momentAnswer } from './fields.ts';
-import { orderStatus, orderStatusAnswer } from './reservation-answer.ts';
+import {
+  amountAnswer,
+  countAnswer,
+  currencyAnswer,
+  isoTime,
+  momentAnswer,
+  productIdAnswer,
+  qtyAnswer,
+  textAnswer,
+} from './fields.ts';
+import {
+  holdIdAnswer,
+  holdStatusAnswer,
+  orderIdAnswer,
+  orderStatus,
+  orderStatusAnswer,
+} from './reservation-answer.ts';
 
-const moment = momentAnswer.nullable();
-const text = z.string().nullable();
-const position = z.string().openapi({
-  description: "Of the journal's entry: `<epoch>-<sequence>`",
-  example: '1-4711',
-});
+const moment = (description: string) => momentAnswer(description).nullable();
+const reference = (description: string) => textAnswer(description, 'pay-1');
+const version = (description: string) => countAnswer(description, 1);
+const position = textAnswer("Of the journal's entry: `<epoch>-<sequence>`", '1-4711');
+
+// What holds and orders have alike.
+const common = {
+  version: version('Number of its latest transition, from 1'),
+  lane: countAnswer('Number of the partition it is in'),
+  buyer: textAnswer('Who holds; null where nobody was named', 'ada').nullable(),
+  amount: amountAnswer('Price of all units'),
+  currency: currencyAnswer,
+  created_at: moment('When it was made'),
+};
 
 const hold = z.object({
-  hold_id: z.string(),
-  status: z.enum(['held', 'ordered', 'released', 'expired']),
-  version: z.int(),
-  lane: z.int(),
-  buyer: text,
-  amount: amountField,
-  currency: currencyField,
-  created_at: moment,
-  expires_at: moment,
-  ended_at: moment,
+  hold_id: holdIdAnswer,
+  status: holdStatusAnswer,
+  ...common,
+  expires_at: moment('When its units go back'),
+  ended_at: moment('When it was no longer held'),
 });
 
 const order = z.object({
-  order_id: z.string(),
+  order_id: orderIdAnswer,
   status: orderStatusAnswer,
-  version: z.int(),
-  lane: z.int(),
-  buyer: text,
-  amount: amountField,
-  currency: currencyField,
-  reference: text.openapi({ description: 'Of the payment event that settled it' }),
-  created_at: moment,
-  pay_by: moment,
-  settled_at: moment,
+  ...common,
+  reference: reference('Of the payment event that settled it').nullable(),
+  pay_by: moment('When its units go back unless it is paid'),
+  settled_at: moment('When a payment event settled it'),
 });
 
 const item = z.object({
-  product_id: z.int(),
-  name: text,
-  qty: z.int(),
-  price: amountField.openapi({ description: 'Of one unit, when the hold was made' }),
+  product_id: productIdAnswer,
+  name: textAnswer('Null where the product has no row', 'Aurora desk lamp').nullable(),
+  qty: qtyAnswer,
+  price: amountAnswer('Price of one unit when the hold was made', '129.00'),
 });
 
 const step = z.object({
-  version: z.int(),
-  from: z.string().openapi({ description: '`none` before the hold' }),
-  to: z.string(),
-  at: momentAnswer,
-  position: position.nullable().openapi({ description: 'Null where a rebuild decided' }),
-  cause: z.string().openapi({ example: 'payment pay-1' }),
-  reference: text.openapi({ description: 'Of the payment event that caused it' }),
+  version: version('Number of the transition, from 1'),
+  from: textAnswer('What it was; `none` before the hold', 'pending'),
+  to: textAnswer('What it became', 'paid'),
+  at: momentAnswer('When'),
+  position: position.nullable().openapi({
+    description: "Of the journal's entry: `<epoch>-<sequence>`; null where a rebuild decided",
+  }),
+  cause: textAnswer('Why, for people', 'payment pay-1'),
+  reference: reference('Of the payment event that caused it').nullable(),
 });
 
 const payment = z.object({
-  reference: z.string(),
-  order_id: z.string().openapi({ description: 'As the provider names it' }),
-  status: z.enum(['success', 'failed', 'refunded']),
-  received_at: momentAnswer,
+  reference: reference("The provider's id of the event"),
+  order_id: orderIdAnswer.openapi({ description: 'The order, as the provider names it' }),
+  status: z
+    .enum(['success', 'failed', 'refunded'])
+    .openapi({ description: 'What the provider reports' }),
+  received_at: momentAnswer('When it came'),
   outcome: z
     .enum(['applied', 'ignored', 'refund_due', 'amount_mismatch'])
     .nullable()
-    .openapi({ description: 'Null while it is open' }),
-  order_status: text.openapi({ description: 'What the order was then' }),
-  decided_at: moment,
+    .openapi({ description: 'What became of the event; null while it is open' }),
+  order_status: textAnswer('What the order was then', 'paid').nullable(),
+  decided_at: moment('When that was decided'),
 });
 
 const letter = z.object({
   position,
-  ordinal: z.int(),
-  kind: z.string(),
-  error: z.string(),
-  at: momentAnswer,
+  ordinal: countAnswer('Number of its place in the entry, from 0'),
+  kind: textAnswer('What kind of transition it is', 'reservation'),
+  error: textAnswer('Why no row took it', 'there is no product 1'),
+  at: momentAnswer('When it happened'),
 });
 
 /** Everything that MySQL knows of a reservation, as the shop's own people see it. */
 export const historyAnswer = z
   .object({
-    hold_id: text,
-    order_id: text.openapi({ description: 'Null unless there is an order' }),
-    hold: hold.nullable(),
-    order: order.nullable(),
-    items: z.array(item),
-    transitions: z.array(step),
+    hold_id: holdIdAnswer.nullable(),
+    order_id: orderIdAnswer.nullable().openapi({ description: 'Null unless there is an order' }),
+    hold: hold.nullable().openapi({ description: 'Null where MySQL has none' }),
+    order: order.nullable().openapi({ description: 'Null unless there is an order' }),
+    items: z.array(item).openapi({ description: 'What is held, sorted by product' }),
+    transitions: z.array(step).openapi({ description: 'Everything that happened, in order' }),
     complete: z.boolean().openapi({
       description: 'Whether `transitions` has all there were: `HISTORY=last` keeps none',
     }),
-    transition_count: z.int().openapi({ description: 'Of all there were' }),
-    payments: z.array(payment),
+    transition_count: countAnswer('Number of all transitions there were', 3),
+    payments: z.array(payment).openapi({ description: 'Payment events, as they came' }),
     dead_letters: z.array(letter).openapi({ description: 'Transitions that no row took' }),
   })
   .openapi('History');

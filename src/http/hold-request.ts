@@ -5,7 +5,7 @@ import { buyerField, productIdField, whole } from './fields.ts';
 const QTY_MAX = 10_000;
 const ITEMS_MAX = 20;
 
-const qty = whole(1, QTY_MAX).openapi({ example: 2 });
+const qty = whole(1, QTY_MAX).openapi({ description: 'Units of the product', example: 2 });
 
 const item = z
   .object({ product_id: productIdField, qty }, 'must be an object with product_id and qty')
@@ -17,10 +17,16 @@ const fields = z.object(
   {
     product_id: productIdField.optional(),
     qty: qty.optional(),
-    items: z.array(item, ITEMS).min(1, ITEMS).max(ITEMS_MAX, ITEMS).optional(),
-    buyer: buyerField
+    items: z
+      .array(item, ITEMS)
+      .min(1, ITEMS)
+      .max(ITEMS_MAX, ITEMS)
       .optional()
-      .openapi({ description: 'Required where a product limits units per buyer' }),
+      .openapi({ description: 'Units of several products, held all or none' }),
+    buyer: buyerField.optional().openapi({
+      description: 'Who holds; required where a product limits units per buyer',
+      example: 'ada',
+    }),
   },
   'must be a JSON object',
 );
@@ -61,5 +67,6 @@ export const holdRequest = fields
     description:
       'Units of one product (`product_id` and `qty`) or of several (`items`), not both. Lines of ' +
       'the same product are added up.',
+    example: { product_id: 1, qty: 2, buyer: 'ada' },
     oneOf: [{ required: ['product_id', 'qty'] }, { required: ['items'] }],
   });

@@ -1,17 +1,21 @@
 import { z } from '@hono/zod-openapi';
 import { orderId } from '../domain/ids.ts';
 import type { OrderPage } from '../domain/order-list.ts';
+import { textAnswer } from './fields.ts';
 import { orderDetailsAnswer, orderDetailsJson } from './reservation-answer.ts';
 
 const listedOrder = orderDetailsAnswer
-  .extend({ buyer: z.string().nullable().openapi({ description: 'null where none was named' }) })
+  .extend({ buyer: textAnswer('Who bought; null where nobody said', 'ada').nullable() })
   .openapi('ListedOrder');
 
 /** A page of orders. */
 export const orderListAnswer = z
   .object({
     orders: z.array(listedOrder),
-    next: z.string().nullable().openapi({ description: 'What to go on after; null at the end' }),
+    next: textAnswer(
+      'What to go on after; null at the end',
+      'order_01m822hvg9e008vyg0m5x19ams',
+    ).nullable(),
   })
   .openapi('Orders');
 

@@ -25,17 +25,29 @@ export const orderListRequest = z
         return id ?? z.NEVER;
       })
       .optional()
-      .openapi({ type: 'integer', description: 'Orders with an item of this product' }),
-    buyer: buyerField.optional(),
-    from: momentField.optional().openapi({ description: 'Made at this moment or later' }),
-    to: momentField.optional().openapi({ description: 'Made before this moment' }),
+      .openapi({
+        type: 'integer',
+        description: 'Id of a product: orders with an item of it',
+        example: 1,
+      }),
+    buyer: buyerField.optional().openapi({ description: 'Who bought', example: 'ada' }),
+    from: momentField.optional().openapi({
+      description: 'Made at this moment or later',
+      example: '2026-07-01T12:00:00.000Z',
+    }),
+    to: momentField
+      .optional()
+      .openapi({ description: 'Made before this moment', example: '2026-07-02T12:00:00.000Z' }),
     limit: z
       .string(LIMIT)
       .regex(/^[1-9]\d{0,2}$/, LIMIT)
       .transform(Number)
       .refine((limit) => limit <= LIMIT_MAX, LIMIT)
       .optional()
-      .openapi({ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT }),
+      .openapi({
+        ...{ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT },
+        ...{ description: 'Most orders of a page', example: LIMIT_DEFAULT },
+      }),
     after: z
       .string(AFTER)
       .transform((text, context) => {
@@ -44,7 +56,10 @@ export const orderListRequest = z
         return id ?? z.NEVER;
       })
       .optional()
-      .openapi({ type: 'string', description: 'The `next` of the page before' }),
+      .openapi({
+        ...{ type: 'string', description: 'The `next` of the page before' },
+        example: 'order_01m822hvg9e008vyg0m5x19ams',
+      }),
   })
   .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
     path: ['to'],

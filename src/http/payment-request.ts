@@ -17,17 +17,27 @@ export const paymentRequest = z
         .string(ORDER_ID)
         .min(1, ORDER_ID)
         .max(64, ORDER_ID)
-        .openapi({ example: 'order_01jzc0000000000000000000000' }),
+        .openapi({ description: 'Id of the order', example: 'order_01m822hvg9e008vyg0m5x19ams' }),
       reference: visibleAsciiField.openapi({
         description: "The provider's id of this event; it takes effect at most once",
         example: 'evt_8f14e45f',
       }),
-      status: z.enum(['success', 'failed', 'refunded'], 'must be success, failed or refunded'),
-      amount: z.string(AMOUNT).optional().openapi({
-        description: 'What was paid or refunded; when given, it must be the amount of the order',
-        example: '129.00',
-      }),
-      currency: z.string(CURRENCY).optional().openapi({ example: 'USD' }),
+      status: z
+        .enum(['success', 'failed', 'refunded'], 'must be success, failed or refunded')
+        .openapi({ description: 'Whether the money came, or went back' }),
+      amount: z
+        .string(AMOUNT)
+        .optional()
+        .openapi({
+          description:
+            'What was paid or refunded, as a decimal number of `currency`; when given, it must be the ' +
+            'amount of the order',
+          example: '129.00',
+        }),
+      currency: z
+        .string(CURRENCY)
+        .optional()
+        .openapi({ description: 'ISO 4217 code', example: 'USD' }),
       payment: visibleAsciiField.optional().openapi({
         description:
           "The provider's id of the payment, which several events may tell of. A refund names what " +

@@ -18,25 +18,40 @@ const PRICE = 'must be a decimal text such as "129.00", with no more digits than
 const CURRENCY = 'must be the ISO 4217 code of a currency, such as USD';
 const WINDOW = 'must be later than starts_at';
 
-const limit = whole(1, UNITS_MAX).nullable().openapi({ description: 'null for no limit' });
-const moment = momentField.nullable();
+const limit = (description: string) =>
+  whole(1, UNITS_MAX)
+    .nullable()
+    .optional()
+    .openapi({ description: `${description}; null for no limit`, example: 4 });
+const moment = (description: string, example: string) =>
+  momentField.nullable().optional().openapi({ description, example });
+const ttl = (secondsMax: number, description: string, example: number) =>
+  whole(1, secondsMax).optional().openapi({ description, example });
 
 const rules = {
   name: z
     .string(NAME)
     .regex(/^(?=.*\S)[^\p{Cc}\p{Cs}]{1,200}$/u, NAME)
     // The generator would spell the pattern with its flag.
-    .openapi({ example: 'Sneaker, limited', pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]{1,200}$' }),
-  price: z.string(PRICE).openapi({ example: '129.00' }),
-  starts_at: moment.optional(),
-  ends_at: moment.optional(),
-  max_per_hold: limit.optional(),
-  max_per_buyer: limit.optional(),
-  hold_ttl_seconds: whole(1, HOLD_TTL_SECONDS_MAX).optional(),
-  pay_ttl_seconds: whole(1, PAY_TTL_SECONDS_MAX).optional(),
-  extend_seconds: whole(0, EXTEND_SECONDS_MAX)
-    .optional()
-    .openapi({ description: 'By how much a buyer may extend a hold, once; 0 for not at all' }),
+    .openapi({
+      description: 'As buyers know it; no control characters, and not only spaces',
+      example: 'Aurora desk lamp',
+      pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]{1,200}$',
+    }),
+  price: z.string(PRICE).openapi({
+    description: 'Price of one unit, as a decimal number of `currency`',
+    example: '129.00',
+  }),
+  starts_at: moment('When the sale starts; null for at once', '2026-07-01T12:00:00Z'),
+  ends_at: moment('When the sale ends; null for never', '2026-07-01T20:00:00+02:00'),
+  max_per_hold: limit('Most units in one hold'),
+  max_per_buyer: limit('Most units for one buyer, in holds and orders'),
+  hold_ttl_seconds: ttl(HOLD_TTL_SECONDS_MAX, 'Seconds a hold lasts', 120),
+  pay_ttl_seconds: ttl(PAY_TTL_SECONDS_MAX, 'Seconds an order awaits its payment', 900),
+  extend_seconds: whole(0, EXTEND_SECONDS_MAX).optional().openapi({
+    description: 'Seconds by which a buyer may extend a hold, once; 0 for not at all',
+    example: 60,
+  }),
 };
 
 /** What is wrong with a field. */
@@ -68,9 +83,17 @@ export function newProductRequest(lanes: number) {
     .strictObject(
       {
         ...rules,
-        currency: z.string(CURRENCY).refine(isCurrency, CURRENCY).openapi({ example: 'USD' }),
-        total_stock: whole(0, UNITS_MAX).openapi({ example: 100 }),
-        lane: whole(0, lanes - 1).optional(),
+        currency: z
+          .string(CURRENCY)
+          .refine(isCurrency, CURRENCY)
+          .openapi({ description: 'ISO 4217 code', example: 'USD' }),
+        total_stock: whole(0, UNITS_MAX).openapi({ description: 'Units on sale', example: 100 }),
+        lane: whole(0, lanes - 1)
+          .optional()
+          .openapi({
+            description: 'Number of the partition; the id decides by default',
+            example: 0,
+          }),
       },
       OBJECT,
     )
@@ -121,8 +144,11 @@ export const stockRequest = z
         .min(-UNITS_MAX, DELTA)
         .max(UNITS_MAX, DELTA)
         .refine((delta) => delta !== 0, DELTA)
-        .openapi({ description: 'Units to add, or to take away where negative' }),
-      key: visibleAsciiField.openapi({ description: 'A repeat with the same key has one effect' }),
+        .openapi({ description: 'Units to add, or to take away where negative', example: 50 }),
+      key: visibleAsciiField.openapi({
+        description: 'A repeat with the same key has one effect',
+        example: 'delivery-2026-07-01',
+      }),
     },
     OBJECT,
   )

@@ -1,31 +1,26 @@
 import { z } from '@hono/zod-openapi';
 import type { RefundDue } from '../db/refunds.ts';
 import { formatMoney } from '../domain/money.ts';
-import { amountField, currencyField, isoTime, momentAnswer } from './fields.ts';
+import { amountAnswer, currencyAnswer, isoTime, momentAnswer, textAnswer } from './fields.ts';
 
 /** Money that waits to go back. */
 export const refundAnswer = z
   .object({
-    order_id: z.string().openapi({
-      description: 'As the provider named it; there may be no such order',
-      example: 'order_01jzc0000000000000000000000',
-    }),
-    reference: z.string().openapi({ description: 'Of the payment event', example: 'evt_8f14e45f' }),
-    payment: z
-      .string()
-      .nullable()
-      .openapi({ description: "The provider's id of the payment", example: 'pay_c9f0f895' }),
+    order_id: textAnswer(
+      'As the provider named it; there may be no such order',
+      'order_01m822hvg9e008vyg0m5x19ams',
+    ),
+    reference: textAnswer('Of the payment event', 'evt_8f14e45f'),
+    payment: textAnswer("The provider's id of the payment", 'pay_c9f0f895').nullable(),
     reason: z.enum(['refund_due', 'amount_mismatch']).openapi({
       description:
         '`refund_due`: there was nothing to sell for it. `amount_mismatch`: another amount than ' +
         "the order's was paid.",
     }),
-    amount: amountField
-      .nullable()
-      .openapi({ description: 'What was paid; null where nobody knows', example: '129.00' }),
-    currency: currencyField.nullable(),
-    buyer: z.string().nullable().openapi({ example: 'ann' }),
-    received_at: momentAnswer,
+    amount: amountAnswer('What was paid; null where nobody knows', '129.00').nullable(),
+    currency: currencyAnswer.nullable(),
+    buyer: textAnswer('Who bought; null where nobody said', 'ada').nullable(),
+    received_at: momentAnswer('When the event came'),
   })
   .openapi('RefundDue');
 

@@ -7,11 +7,15 @@ type Refusal = ProblemCode | { code: ProblemCode; status: number };
 interface RefusalResponse {
   description: string;
   content: { 'application/problem+json': { schema: z.ZodType } };
-  headers?: Record<string, { description: string; schema: { type: 'integer' } }>;
+  headers?: typeof RETRY_AFTER;
 }
 
 const RETRY_AFTER = {
-  'Retry-After': { description: 'Seconds to wait', schema: { type: 'integer' as const } },
+  'Retry-After': {
+    description: 'Seconds to wait',
+    example: 1,
+    schema: { type: 'integer' as const, minimum: 1 },
+  },
 };
 
 /** Codes that `Retry-After` comes with; every 503 has it. */

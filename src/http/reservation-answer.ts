@@ -3,22 +3,43 @@ import { holdId, orderId } from '../domain/ids.ts';
 import { formatMoney } from '../domain/money.ts';
 import type { Hold, Order } from '../domain/outcomes.ts';
 import type { Item, OrderState } from '../domain/reservation.ts';
-import { amountField, currencyField, isoTime, itemAnswer, momentAnswer } from './fields.ts';
+import {
+  amountAnswer,
+  currencyAnswer,
+  isoTime,
+  itemAnswer,
+  momentAnswer,
+  pathParameter,
+  productIdAnswer,
+  qtyAnswer,
+  textAnswer,
+} from './fields.ts';
 
-const HOLD_ID = 'hold_01jzc0000000000000000000000';
-const ORDER_ID = 'order_01jzc0000000000000000000000';
-const orderIdAnswer = z.string().openapi({ example: ORDER_ID });
-const holdIdAnswer = z.string().openapi({ example: HOLD_ID });
+const HOLD_ID = 'hold_01m822hvg9e008vyg0m5x19ams';
+const ORDER_ID = 'order_01m822hvg9e008vyg0m5x19ams';
+export const orderIdAnswer = textAnswer('Id of the order', ORDER_ID);
+export const holdIdAnswer = textAnswer('Id of the hold', HOLD_ID);
+
+export const HOLD_ID_PARAMETER = pathParameter('hold_id', 'Id of the hold', HOLD_ID);
+export const ORDER_ID_PARAMETER = pathParameter('order_id', 'Id of the order', ORDER_ID);
+
+const items = z.array(itemAnswer).min(1).openapi({ description: 'Sorted by product' });
 
 /** What buyers and shops are told of an order's state. */
-export const orderStatusAnswer = z.enum([
-  'pending',
-  'paid',
-  'cancelled',
-  'expired',
-  'refund_due',
-  'refunded',
-]);
+export const orderStatusAnswer = z
+  .enum(['pending', 'paid', 'cancelled', 'expired', 'refund_due', 'refunded'])
+  .openapi({
+    description:
+      'What the order is: it awaits its payment (`pending`), is `paid`, `cancelled` or `expired`, ' +
+      'or was paid when its units were gone (`refund_due`) and that money is back (`refunded`)',
+  });
+
+/** What a hold can be. */
+export const holdStatusAnswer = z.enum(['held', 'ordered', 'released', 'expired']).openapi({
+  description:
+    'What the hold is: units are kept (`held`), it became an order (`ordered`), was given back ' +
+    '(`released`) or ran out (`expired`)',
+});
 
 /** `refunded` in one word: whether its units are sold again is a field of its own. */
 export const orderStatus = (state: OrderState): z.output<typeof orderStatusAnswer> =>
@@ -28,16 +49,31 @@ export const orderStatus = (state: OrderState): z.output<typeof orderStatusAnswe
 export const holdAnswer = z
   .object({
     hold_id: holdIdAnswer,
-    status: z.enum(['held', 'ordered', 'released', 'expired']),
-    product_id: z.int().optional().openapi({ description: 'Only in a hold of one product' }),
-    qty: z.int().optional().openapi({ description: 'Only in a hold of one product' }),
-    items: z.array(itemAnswer).min(1).openapi({ description: 'Sorted by product' }),
-    amount: amountField,
-    currency: currencyField,
-    expires_at: momentAnswer,
-    order_id: orderIdAnswer.optional().openapi({ description: 'Once the hold is `ordered`' }),
+    status: holdStatusAnswer,
+    product_id: productIdAnswer
+      .optional()
+      .openapi({ description: 'Id of the product, in a hold of only one' }),
+    qty: qtyAnswer.optional().openapi({ description: 'Its units, in a hold of only one product' }),
+    items,
+    amount: amountAnswer('Price of all units'),
+    currency: currencyAnswer,
+    expires_at: momentAnswer('When the units go back', '2026-07-01T12:02:00.000Z'),
+    order_id: orderIdAnswer
+      .optional()
+      .openapi({ description: 'The order it became, once it is `ordered`' }),
   })
-  .openapi('Hold');
+  .openapi('Hold', {
+    example: {
+      hold_id: HOLD_ID,
+      status: 'held',
+      product_id: 1,
+      qty: 2,
+      items: [{ product_id: 1, qty: 2 }],
+      amount: '258.00',
+      currency: 'USD',
+      expires_at: '2026-07-01T12:02:00.000Z',
+    },
+  });
 
 /** A new order as its buyer sees it. */
 export const orderAnswer = z
@@ -45,21 +81,24 @@ export const orderAnswer = z
     order_id: orderIdAnswer,
     hold_id: holdIdAnswer,
     status: orderStatusAnswer,
-    items: z.array(itemAnswer).min(1).openapi({ description: 'Sorted by product' }),
-    amount: amountField,
-    currency: currencyField,
-    pay_by: momentAnswer,
+    items,
+    amount: amountAnswer('Price of all units'),
+    currency: currencyAnswer,
+    pay_by: momentAnswer('When the units go back unless it is paid', '2026-07-01T12:15:00.000Z'),
   })
   .openapi('Order');
 
 /** An order with its story so far. */
 export const orderDetailsAnswer = orderAnswer
   .extend({
-    created_at: momentAnswer,
+    created_at: momentAnswer('When it was made'),
     payment: z
-      .object({ reference: z.string(), settled_at: momentAnswer.nullable() })
+      .object({
+        reference: textAnswer("The provider's id of the event", 'pay-1'),
+        settled_at: momentAnswer('When it took effect').nullable(),
+      })
       .nullable()
-      .openapi({ description: 'The payment event that settled the order' }),
+      .openapi({ description: 'The payment event that settled the order; null before' }),
   })
   .openapi('OrderDetails');
 

@@ -11,6 +11,7 @@ import { finding, madeUpRuns } from '../support/runs.ts';
 import { undrainedEngine } from '../support/undrained.ts';
 import { eventually } from '../support/wait.ts';
 import { startWay } from '../support/way.ts';
+import { expectDocumented } from './document.ts';
 import { appOn } from './support.ts';
 
 const SCRAPED_WITHIN_MS = 1_500;
@@ -41,6 +42,7 @@ const scrape = async (metrics: Pick<TestEngine['metrics'], 'read'>) =>
 
 test('Prometheus reads what the process has counted, without a token', async () => {
   const response = await appOn(engine).request('/metrics');
+  expectDocumented('GET', '/metrics', response);
   expect(response.status).toBe(200);
   expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
   const text = await response.text();

@@ -7,16 +7,17 @@ import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import {
   deadLetterAnswer,
   deadLetterJson,
+  LETTER_ID,
   replayAnswer,
   replayJson,
 } from '../dead-letter-answer.ts';
 import type { AppDeps } from '../deps.ts';
-import { pathParameter } from '../fields.ts';
+import { countAnswer, pathParameter } from '../fields.ts';
 import { problem } from '../problems.ts';
 import { refusals } from '../refusals.ts';
+import { ADMIN, ADMIN_REFUSALS } from './admin-route.ts';
 
 const TOLD_MAX = 100;
-const ADMIN = { tags: ['admin'], security: [{ adminToken: [] }] };
 
 const listDeadLetters = createRoute({
   ...ADMIN,
@@ -25,7 +26,16 @@ const listDeadLetters = createRoute({
   operationId: 'listDeadLetters',
   summary: 'Journalled transitions that MySQL did not take',
   description: `The newest ${TOLD_MAX} of those that wait; with \`all=1\` also replayed ones.`,
-  parameters: [{ name: 'all', in: 'query', required: false, schema: { type: 'string' } }],
+  parameters: [
+    {
+      name: 'all',
+      in: 'query',
+      required: false,
+      description: '`1` for replayed ones, too',
+      example: '1',
+      schema: { type: 'string' },
+    },
+  ],
   responses: {
     200: {
       description: 'Dead letters, the newest first',
@@ -33,14 +43,14 @@ const listDeadLetters = createRoute({
         'application/json': {
           schema: z
             .object({
-              dead_letters: z.array(deadLetterAnswer),
-              open: z.int().openapi({ description: 'How many wait, told here or not' }),
+              dead_letters: z.array(deadLetterAnswer).openapi({ description: 'The newest first' }),
+              open: countAnswer('Number of all that wait, told here or not', 1),
             })
             .openapi('DeadLetters'),
         },
       },
     },
-    ...refusals('unauthorized', 'not_found', 'unavailable'),
+    ...refusals(...ADMIN_REFUSALS),
   },
 });
 
@@ -51,13 +61,13 @@ const replayDeadLetter = createRoute({
   operationId: 'replayDeadLetter',
   summary: 'Write the rows of a dead letter, and of all that wait with it',
   description: 'All of its reservation, in one transaction, or nothing. Repeating it does nothing.',
-  parameters: [pathParameter('id', { type: 'string' })],
+  parameters: [pathParameter('id', 'Id of the dead letter', LETTER_ID)],
   responses: {
     200: {
       description: 'The rows are written, now or before',
       content: { 'application/json': { schema: replayAnswer } },
     },
-    ...refusals('dead_letter_not_found', 'still_refused', 'unauthorized', 'unavailable'),
+    ...refusals('dead_letter_not_found', 'still_refused', ...ADMIN_REFUSALS),
   },
 });
 

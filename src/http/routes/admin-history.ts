@@ -6,8 +6,12 @@ import { pathParameter } from '../fields.ts';
 import { historyAnswer, historyJson } from '../history-answer.ts';
 import { problem } from '../problems.ts';
 import { refusals } from '../refusals.ts';
+import { ADMIN, ADMIN_REFUSALS } from './admin-route.ts';
+
+const ID = pathParameter('id', 'Of a hold, an order or a payment event', 'pay-1');
 
 const readHistory = createRoute({
+  ...ADMIN,
   method: 'get',
   path: '/api/admin/history/{id}',
   operationId: 'readHistory',
@@ -15,15 +19,13 @@ const readHistory = createRoute({
   description:
     'The id of the hold or of the order, or the reference of a payment of it. What is not ' +
     'committed in MySQL yet is not told.',
-  tags: ['admin'],
-  security: [{ adminToken: [] }],
-  parameters: [pathParameter('id', { type: 'string' })],
+  parameters: [ID],
   responses: {
     200: {
       description: 'The history',
       content: { 'application/json': { schema: historyAnswer } },
     },
-    ...refusals('history_not_found', 'unauthorized', 'unavailable'),
+    ...refusals('history_not_found', ...ADMIN_REFUSALS),
   },
 });
 

@@ -5,8 +5,10 @@ import type { AppDeps } from '../deps.ts';
 import { orderListAnswer, orderListJson } from '../order-list-answer.ts';
 import { orderListOf, orderListRequest } from '../order-list-request.ts';
 import { refusals } from '../refusals.ts';
+import { ADMIN, ADMIN_REFUSALS } from './admin-route.ts';
 
 const listOrders = createRoute({
+  ...ADMIN,
   method: 'get',
   path: '/api/admin/orders',
   operationId: 'listOrders',
@@ -15,15 +17,13 @@ const listOrders = createRoute({
     'Page by page: go on with `after` set to `next` until that is null. A page can be short, even ' +
     'empty, before that, where few of many orders are asked for. Orders are listed by the moment ' +
     'their holds were made. `refunded` also lists those whose units are sold again.',
-  tags: ['admin'],
-  security: [{ adminToken: [] }],
   request: { query: orderListRequest },
   responses: {
     200: {
       description: 'A page of orders, as MySQL has them',
       content: { 'application/json': { schema: orderListAnswer } },
     },
-    ...refusals('unauthorized', 'not_found', 'invalid_request', 'unavailable'),
+    ...refusals('invalid_request', ...ADMIN_REFUSALS),
   },
 });
 

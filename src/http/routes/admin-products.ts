@@ -5,7 +5,7 @@ import type { RulesPatch } from '../../domain/outcomes.ts';
 import type { Product } from '../../domain/product.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
-import { pathParameter, productIdOf } from '../fields.ts';
+import { locationHeader, PRODUCT_ID_PARAMETER, productIdOf } from '../fields.ts';
 import { invalid, problem } from '../problems.ts';
 import { adminProductAnswer, adminProductJson } from '../product-answer.ts';
 import {
@@ -17,10 +17,9 @@ import {
   windowError,
 } from '../product-request.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
+import { ADMIN, ADMIN_REFUSALS } from './admin-route.ts';
 
-const ADMIN = { tags: ['admin'], security: [{ adminToken: [] }] };
-const ADMIN_REFUSALS = ['unauthorized', 'unavailable'] as const;
-const PRODUCT_ID = [pathParameter('id', { type: 'integer' })];
+const PRODUCT_ID = [PRODUCT_ID_PARAMETER];
 
 const product = (description: string) => ({
   description,
@@ -34,6 +33,7 @@ const createProductOn = (lanes: number) =>
     path: '/api/admin/products',
     operationId: 'createProduct',
     summary: 'Put a product on sale',
+    description: 'Not idempotent: after a lost answer, look whether the product is there.',
     request: {
       body: {
         required: true,
@@ -43,9 +43,9 @@ const createProductOn = (lanes: number) =>
     responses: {
       201: {
         ...product('The product, sellable at once'),
-        headers: { Location: { description: 'Of the product', schema: { type: 'string' } } },
+        headers: locationHeader('Of the product', '/api/products/1'),
       },
-      ...refusals('not_found', ...ADMIN_REFUSALS, ...BODY_REFUSALS),
+      ...refusals(...ADMIN_REFUSALS, ...BODY_REFUSALS),
     },
   });
 
@@ -55,6 +55,8 @@ const changeProduct = createRoute({
   path: '/api/admin/products/{id}',
   operationId: 'changeProduct',
   summary: 'Change rules of a sale while it runs',
+  description:
+    'Only what is named changes. Holds and orders that are there keep their price and deadline.',
   parameters: PRODUCT_ID,
   request: {
     body: { required: true, content: { 'application/json': { schema: rulesPatchRequest } } },
@@ -71,6 +73,7 @@ const adjustStock = createRoute({
   path: '/api/admin/products/{id}/stock',
   operationId: 'adjustStock',
   summary: 'Add units, or take available ones away',
+  description: 'Once for each `key`. Units that are held or sold cannot be taken away.',
   parameters: PRODUCT_ID,
   request: {
     body: { required: true, content: { 'application/json': { schema: stockRequest } } },
@@ -93,6 +96,7 @@ const pauseProduct = createRoute({
   path: '/api/admin/products/{id}/pause',
   operationId: 'pauseProduct',
   summary: 'Refuse new holds',
+  description: 'Holds and orders that are there go on. Repeating it changes nothing.',
   parameters: PRODUCT_ID,
   responses: {
     200: product('The product, paused'),
@@ -106,6 +110,7 @@ const resumeProduct = createRoute({
   path: '/api/admin/products/{id}/resume',
   operationId: 'resumeProduct',
   summary: 'Allow new holds again',
+  description: 'Repeating it changes nothing.',
   parameters: PRODUCT_ID,
   responses: {
     200: product('The product, on sale again'),

@@ -6,16 +6,22 @@ import { productIdField } from '../fields.ts';
 import { problem } from '../problems.ts';
 import { pastReconciliationAnswer, reconciliationAnswer } from '../reconciliation-answer.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
+import { ADMIN, ADMIN_REFUSALS } from './admin-route.ts';
 
-const ADMIN = { tags: ['admin'], security: [{ adminToken: [] }] };
-const ADMIN_REFUSALS = ['unauthorized', 'unavailable'] as const;
 /** Findings told of a past run. */
 const FINDINGS_TOLD_MAX = 100;
 
-const request = z.strictObject({
-  product_id: productIdField.optional().openapi({ description: 'Only the books of this product' }),
-  fix: z.boolean('must be true or false').optional().openapi({ description: 'Repair findings' }),
-});
+const request = z
+  .strictObject({
+    product_id: productIdField
+      .optional()
+      .openapi({ description: 'Id of the only product whose books are compared' }),
+    fix: z
+      .boolean('must be true or false')
+      .optional()
+      .openapi({ description: 'Whether to repair what is found', example: false }),
+  })
+  .openapi('ReconciliationRequest');
 
 const reconcileBooks = createRoute({
   ...ADMIN,
@@ -23,6 +29,7 @@ const reconcileBooks = createRoute({
   path: '/api/admin/reconciliations',
   operationId: 'reconcile',
   summary: 'Compare the books of Redis and MySQL, and repair them',
+  description: 'While sales go on. One at a time; docs/reconciliation.md tells what is compared.',
   request: { body: { required: true, content: { 'application/json': { schema: request } } } },
   responses: {
     200: {
@@ -39,16 +46,23 @@ const listReconciliations = createRoute({
   path: '/api/admin/reconciliations',
   operationId: 'listReconciliations',
   summary: 'The newest reconciliations, with their first findings',
+  description: `Whoever asked for them; of each run up to ${FINDINGS_TOLD_MAX} findings.`,
   responses: {
     200: {
       description: 'The newest first',
       content: {
         'application/json': {
-          schema: z.object({ reconciliations: z.array(pastReconciliationAnswer) }),
+          schema: z
+            .object({
+              reconciliations: z
+                .array(pastReconciliationAnswer)
+                .openapi({ description: 'The newest first' }),
+            })
+            .openapi('Reconciliations'),
         },
       },
     },
-    ...refusals('not_found', ...ADMIN_REFUSALS),
+    ...refusals(...ADMIN_REFUSALS),
   },
 });
 

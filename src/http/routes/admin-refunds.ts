@@ -5,15 +5,20 @@ import { Deadline } from '../../domain/deadline.ts';
 import { parseOrderId } from '../../domain/ids.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
-import { pathParameter } from '../fields.ts';
+import { countAnswer, textAnswer } from '../fields.ts';
 import { invalid, problem } from '../problems.ts';
 import { refundAnswer, refundJson } from '../refund-answer.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
-import { orderDetailsAnswer, orderDetailsJson } from '../reservation-answer.ts';
+import {
+  ORDER_ID_PARAMETER,
+  orderDetailsAnswer,
+  orderDetailsJson,
+  orderIdAnswer,
+} from '../reservation-answer.ts';
+import { ADMIN, ADMIN_REFUSALS } from './admin-route.ts';
 
 const PAGE = 100;
-const ADMIN = { tags: ['admin'], security: [{ adminToken: [] }] };
-const ORDER_ID = [pathParameter('order_id', { type: 'string' })];
+const ORDER_ID = [ORDER_ID_PARAMETER];
 
 const listRefunds = createRoute({
   ...ADMIN,
@@ -30,6 +35,7 @@ const listRefunds = createRoute({
       in: 'query',
       required: false,
       description: '`next` of the page before',
+      example: '1782907200000.evt_8f14e45f',
       schema: { type: 'string' },
     },
   ],
@@ -41,19 +47,17 @@ const listRefunds = createRoute({
           schema: z
             .object({
               refunds: z.array(refundAnswer),
-              open: z
-                .int()
-                .openapi({ description: 'Refunds in all, told here or not', example: 1 }),
-              next: z.string().nullable().openapi({
-                description: 'Where the next page begins; null at the end',
-                example: '1782907200000.evt_8f14e45f',
-              }),
+              open: countAnswer('Refunds in all, told here or not', 1),
+              next: textAnswer(
+                'Where the next page begins; null at the end',
+                '1782907200000.evt_8f14e45f',
+              ).nullable(),
             })
             .openapi('RefundsDue'),
         },
       },
     },
-    ...refusals('unauthorized', 'not_found', 'invalid_request', 'unavailable'),
+    ...refusals('invalid_request', ...ADMIN_REFUSALS),
   },
 });
 
@@ -72,7 +76,7 @@ const finishRefund = createRoute({
         'application/json': {
           schema: z
             .object({
-              order_id: z.string().openapi({ example: 'order_01jzc0000000000000000000000' }),
+              order_id: orderIdAnswer,
               references: z.array(z.string()).openapi({
                 description: 'Of the payment events that were still due; none in a repeat',
                 example: ['evt_8f14e45f'],
@@ -82,7 +86,7 @@ const finishRefund = createRoute({
         },
       },
     },
-    ...refusals('order_not_found', 'no_refund_due', 'unauthorized', 'unavailable', 'overloaded'),
+    ...refusals('order_not_found', 'no_refund_due', 'overloaded', ...ADMIN_REFUSALS),
   },
 });
 
@@ -124,9 +128,8 @@ const refundOrder = createRoute({
     ...refusals(
       'order_not_found',
       'order_not_paid',
-      'unauthorized',
-      'unavailable',
       'overloaded',
+      ...ADMIN_REFUSALS,
       ...BODY_REFUSALS,
     ),
   },

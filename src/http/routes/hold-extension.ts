@@ -5,10 +5,9 @@ import { parseHoldId } from '../../domain/ids.ts';
 import type { ExtendOutcome } from '../../domain/outcomes.ts';
 import { HOLD_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
-import { pathParameter } from '../fields.ts';
 import { type ProblemResponse, problem } from '../problems.ts';
 import { refusals } from '../refusals.ts';
-import { holdAnswer, holdJson } from '../reservation-answer.ts';
+import { HOLD_ID_PARAMETER, holdAnswer, holdJson } from '../reservation-answer.ts';
 
 const extendHold = createRoute({
   method: 'post',
@@ -19,7 +18,7 @@ const extendHold = createRoute({
     'By the `extend_seconds` of its product, of several products the smallest, counted from its ' +
     '`expires_at`. A repeat gets the same answer and moves nothing.',
   tags: ['holds'],
-  parameters: [pathParameter('hold_id', { type: 'string' })],
+  parameters: [HOLD_ID_PARAMETER],
   responses: {
     200: {
       description: 'The hold with its new `expires_at`; it is extended, now or before.',
@@ -31,6 +30,7 @@ const extendHold = createRoute({
       'extension_not_allowed',
       'hold_expired',
       'hold_released',
+      'rate_limited',
       'unavailable',
     ),
   },

@@ -11,13 +11,13 @@ import {
   idempotencyKeyOf,
   isoTime,
   KEY_MESSAGE,
-  pathParameter,
+  locationHeader,
 } from '../fields.ts';
 import { holdRequest } from '../hold-request.ts';
 import { invalid, type ProblemResponse, problem, retryAfter } from '../problems.ts';
 import { limitBuyers } from '../rate-limit.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
-import { holdAnswer, holdJson } from '../reservation-answer.ts';
+import { HOLD_ID_PARAMETER, holdAnswer, holdJson } from '../reservation-answer.ts';
 
 const takeHold = createRoute({
   method: 'post',
@@ -25,8 +25,9 @@ const takeHold = createRoute({
   operationId: 'takeHold',
   summary: 'Hold units until `expires_at`',
   description:
-    'A repeat with the same `Idempotency-Key` gets the first answer, also once the hold was extended ' +
-    'or has ended: how it is now, `GET` tells.',
+    'All that is asked for, or nothing. Send an `Idempotency-Key`, so that a repeat after a lost ' +
+    'answer takes no second hold: it gets the first answer, also once the hold was extended or has ' +
+    'ended. How it is now, `GET` tells.',
   tags: ['holds'],
   parameters: [IDEMPOTENCY_PARAMETER],
   request: {
@@ -35,7 +36,7 @@ const takeHold = createRoute({
   responses: {
     201: {
       description: 'The units are held.',
-      headers: { Location: { description: 'Of the hold', schema: { type: 'string' } } },
+      headers: locationHeader('Of the hold', '/api/holds/hold_01m822hvg9e008vyg0m5x19ams'),
       content: { 'application/json': { schema: holdAnswer } },
     },
     ...refusals(
@@ -62,8 +63,9 @@ const readHold = createRoute({
   path: '/api/holds/{hold_id}',
   operationId: 'readHold',
   summary: 'One hold',
+  description: 'Also once it is over: then its `status` says what became of it.',
   tags: ['holds'],
-  parameters: [pathParameter('hold_id', { type: 'string' })],
+  parameters: [HOLD_ID_PARAMETER],
   responses: {
     200: { description: 'The hold', content: { 'application/json': { schema: holdAnswer } } },
     ...refusals('hold_not_found', 'rate_limited', 'unavailable'),
@@ -75,8 +77,9 @@ const releaseHold = createRoute({
   path: '/api/holds/{hold_id}',
   operationId: 'releaseHold',
   summary: 'Give the units of a hold back',
+  description: 'At once, for the next buyer. Repeating it changes nothing.',
   tags: ['holds'],
-  parameters: [pathParameter('hold_id', { type: 'string' })],
+  parameters: [HOLD_ID_PARAMETER],
   responses: {
     200: {
       description: 'The hold is released, now or before.',

@@ -6,10 +6,11 @@ import type { CancelOutcome, OrderOutcome } from '../../domain/outcomes.ts';
 import { COMMIT_BUDGET_MS, HOLD_BUDGET_MS } from '../budgets.ts';
 import { created } from '../created.ts';
 import type { AppDeps } from '../deps.ts';
-import { IDEMPOTENCY_PARAMETER, idempotencyKeyOf, KEY_MESSAGE, pathParameter } from '../fields.ts';
+import { IDEMPOTENCY_PARAMETER, idempotencyKeyOf, KEY_MESSAGE, locationHeader } from '../fields.ts';
 import { invalid, type ProblemResponse, problem } from '../problems.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
 import {
+  ORDER_ID_PARAMETER,
   orderAnswer,
   orderDetailsAnswer,
   orderDetailsJson,
@@ -17,14 +18,24 @@ import {
 } from '../reservation-answer.ts';
 
 const orderRequest = z
-  .object({ hold_id: z.string('must be the id of a hold') }, 'must be a JSON object')
-  .openapi('OrderRequest', { example: { hold_id: 'hold_01jzc0000000000000000000000' } });
+  .object(
+    {
+      hold_id: z
+        .string('must be the id of a hold')
+        .openapi({ description: 'Id of the hold', example: 'hold_01m822hvg9e008vyg0m5x19ams' }),
+    },
+    'must be a JSON object',
+  )
+  .openapi('OrderRequest');
 
 const makeOrder = createRoute({
   method: 'post',
   path: '/api/orders',
   operationId: 'makeOrder',
   summary: 'Turn a hold into an order, to be paid until `pay_by`',
+  description:
+    'Answers once the order is committed in MySQL. A hold becomes one order at most: a repeat with ' +
+    'the same `Idempotency-Key` gets it again, any other gets `hold_used` with its id.',
   tags: ['orders'],
   parameters: [IDEMPOTENCY_PARAMETER],
   request: {
@@ -33,7 +44,7 @@ const makeOrder = createRoute({
   responses: {
     201: {
       description: 'The order is made, and stored durably.',
-      headers: { Location: { description: 'Of the order', schema: { type: 'string' } } },
+      headers: locationHeader('Of the order', '/api/orders/order_01m822hvg9e008vyg0m5x19ams'),
       content: { 'application/json': { schema: orderAnswer } },
     },
     ...refusals(
@@ -55,8 +66,9 @@ const readOrder = createRoute({
   path: '/api/orders/{order_id}',
   operationId: 'readOrder',
   summary: 'One order, and the payment that settled it',
+  description: 'As committed in MySQL, with the payment event that settled it, however long ago.',
   tags: ['orders'],
-  parameters: [pathParameter('order_id', { type: 'string' })],
+  parameters: [ORDER_ID_PARAMETER],
   responses: {
     200: {
       description: 'The order',
@@ -71,8 +83,9 @@ const cancelOrder = createRoute({
   path: '/api/orders/{order_id}',
   operationId: 'cancelOrder',
   summary: 'Cancel an order that awaits payment',
+  description: 'Its units are back at once. Repeating it changes nothing.',
   tags: ['orders'],
-  parameters: [pathParameter('order_id', { type: 'string' })],
+  parameters: [ORDER_ID_PARAMETER],
   responses: {
     200: {
       description: 'The order is cancelled, now or before, and its units are back.',

@@ -7,30 +7,35 @@ import type { Signing } from '../../payments/signatures.ts';
 import { meaningOf, stripeEvent } from '../../payments/stripe-events.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
+import { textAnswer } from '../fields.ts';
 import { paymentRequest } from '../payment-request.ts';
 import { invalid, notFound, type ProblemResponse, problem } from '../problems.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
-import { orderStatus, orderStatusAnswer } from '../reservation-answer.ts';
+import { orderIdAnswer, orderStatus, orderStatusAnswer } from '../reservation-answer.ts';
 
 const outcome = z.enum(['applied', 'ignored', 'refund_due', 'amount_mismatch']);
 
 const receiptAnswer = z
   .object({
-    status: z.enum([...outcome.options, 'duplicate']),
+    status: z.enum([...outcome.options, 'duplicate']).openapi({
+      description:
+        'What became of the event: it took effect (`applied`), changed nothing (`ignored`), its ' +
+        'money is to be paid back (`refund_due`), or it came before (`duplicate`)',
+    }),
     outcome: outcome.optional().openapi({ description: 'Of the first event, for a duplicate' }),
-    order_id: z.string().openapi({ example: 'order_01jzc0000000000000000000000' }),
+    order_id: orderIdAnswer,
     order_status: orderStatusAnswer
       .nullable()
       .openapi({ description: 'What the order was then; null where it had no say' }),
-    reference: z.string().openapi({ example: 'evt_8f14e45f' }),
+    reference: textAnswer("The provider's id of this event", 'evt_8f14e45f'),
   })
   .openapi('PaymentReceipt');
 
 const notOurs = z
   .object({
-    status: z.literal('ignored'),
-    reference: z.string().openapi({ example: 'evt_8f14e45f' }),
-    reason: z.string().openapi({ example: 'metadata.order_id names no order' }),
+    status: z.literal('ignored').openapi({ description: 'It changed nothing' }),
+    reference: textAnswer("The provider's id of this event", 'evt_8f14e45f'),
+    reason: textAnswer('Why it is of no order here', 'metadata.order_id names no order'),
   })
   .openapi('ForeignEvent');
 
@@ -45,13 +50,20 @@ const REFUSALS = refusals(
   ...BODY_REFUSALS,
 );
 
-const SIGNED_BY = (name: string) => ({
+const SIGNED_BY = ([name, example]: readonly [string, string]) => ({
   name,
+  example,
   in: 'header' as const,
   required: false,
   description: 'Not needed only in development, without a secret',
   schema: { type: 'string' as const },
 });
+
+const STANDARD_HEADERS = [
+  ['webhook-id', 'msg_2KWPBgLlAfxdpx2AI54pPJ85f4W'],
+  ['webhook-timestamp', '1782907200'],
+  ['webhook-signature', 'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4='],
+] as const;
 
 const webhook = createRoute({
   method: 'post',
@@ -59,10 +71,13 @@ const webhook = createRoute({
   operationId: 'receivePayment',
   summary: 'Take a payment event; each `reference` takes effect at most once',
   description:
-    'Signed by Standard Webhooks (https://www.standardwebhooks.com) with one of the secrets in ' +
+    'For the payment provider, which sends an event again until it is answered with 200. A success ' +
+    'pays a `pending` order; one that comes too late pays it still if units are left, else it is ' +
+    '`refund_due`. A failure cancels a `pending` order, and its units are back. A refund ends a `paid` ' +
+    'order. Signed by Standard Webhooks (https://www.standardwebhooks.com) with one of the secrets in ' +
     '`WEBHOOK_SECRET`; timestamps over five minutes from now are refused.',
   tags: ['payments'],
-  parameters: ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map(SIGNED_BY),
+  parameters: STANDARD_HEADERS.map(SIGNED_BY),
   request: {
     body: { required: true, content: { 'application/json': { schema: paymentRequest } } },
   },
@@ -87,7 +102,7 @@ const stripe = createRoute({
     '`checkout.session.async_payment_succeeded`, `checkout.session.async_payment_failed`, ' +
     '`checkout.session.expired` and `charge.refunded`; others are answered and forgotten.',
   tags: ['payments'],
-  parameters: [SIGNED_BY('stripe-signature')],
+  parameters: [SIGNED_BY(['stripe-signature', 't=1782907200,v1=5257a869e7'])],
   request: {
     body: {
       required: true,

@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { Deadline } from '../../domain/deadline.ts';
 import { HOLD_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
-import { pathParameter, productIdOf } from '../fields.ts';
+import { PRODUCT_ID_PARAMETER, productIdOf } from '../fields.ts';
 import { problem } from '../problems.ts';
 import { productAnswer, productJson } from '../product-answer.ts';
 import { refusals } from '../refusals.ts';
@@ -12,8 +12,9 @@ const readProduct = createRoute({
   path: '/api/products/{id}',
   operationId: 'readProduct',
   summary: 'One product and its stock',
+  description: 'From Redis, as of now: `available_stock` is what the next hold can get.',
   tags: ['products'],
-  parameters: [pathParameter('id', { type: 'integer' })],
+  parameters: [PRODUCT_ID_PARAMETER],
   responses: {
     200: {
       description: 'The product',
@@ -28,12 +29,19 @@ const listProducts = createRoute({
   path: '/api/products',
   operationId: 'listProducts',
   summary: 'All products and their stock',
+  description: 'Each as `GET /api/products/{id}` tells it.',
   tags: ['products'],
   responses: {
     200: {
       description: 'The products, sorted by id',
       content: {
-        'application/json': { schema: z.object({ products: z.array(productAnswer) }) },
+        'application/json': {
+          schema: z
+            .object({
+              products: z.array(productAnswer).openapi({ description: 'Sorted by id' }),
+            })
+            .openapi('Products'),
+        },
       },
     },
     ...refusals('rate_limited', 'unavailable'),

@@ -2,7 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { AppDeps } from '../deps.ts';
-import { pathParameter, productIdOf } from '../fields.ts';
+import { PRODUCT_ID_PARAMETER, productIdOf } from '../fields.ts';
 import { type ProblemResponse, problem } from '../problems.ts';
 import { refusals } from '../refusals.ts';
 import { StockStreams, type StreamLimits } from '../stock-streams.ts';
@@ -13,19 +13,21 @@ Who reads slowly gets the newest only. Comments keep the connection alive: they 
 without an event, also while the stock cannot be read. After a refusal an \`EventSource\` does not
 try again by itself.`.replaceAll('\n', ' ');
 
+const EXAMPLE = 'event: stock\ndata: {"id":1,"available_stock":90}\n\n';
+
 const streamProduct = createRoute({
   method: 'get',
   path: '/api/products/{id}/stream',
   operationId: 'streamProduct',
   summary: 'One product and its stock, live',
   tags: ['products'],
-  parameters: [pathParameter('id', { type: 'integer' })],
+  parameters: [PRODUCT_ID_PARAMETER],
   responses: {
     200: {
       description: EVENTS,
-      content: { 'text/event-stream': { schema: z.string() } },
+      content: { 'text/event-stream': { schema: z.string().openapi({ example: EXAMPLE }) } },
     },
-    ...refusals('product_not_found', 'unavailable', 'overloaded'),
+    ...refusals('product_not_found', 'rate_limited', 'unavailable', 'overloaded'),
   },
 });
 
