@@ -2,12 +2,12 @@ import { Command, Option } from 'commander';
 import { type Database, openDatabase, query } from '../db/client.ts';
 import { listOrders } from '../db/order-list.ts';
 import { Deadline } from '../domain/deadline.ts';
-import type { ReservationId } from '../domain/ids.ts';
+import { parseOrderId, type ReservationId } from '../domain/ids.ts';
 import type { OrderFilter, OrderPage } from '../domain/order-list.ts';
 import { orderListJson } from '../http/order-list-answer.ts';
 import { orderListOf, orderListRequest } from '../http/order-list-request.ts';
-import { orderStatusAnswer } from '../http/reservation-answer.ts';
-import { readCommandConfig, serversOf } from './connect.ts';
+import { orderDetailsJson, orderStatusAnswer } from '../http/reservation-answer.ts';
+import { readCommandConfig, serversOf, withHoldfast } from './connect.ts';
 import { printJson, printTable } from './output.ts';
 import { UsageError } from './usage.ts';
 
@@ -99,6 +99,34 @@ async function list(options: ListOptions): Promise<void> {
   }
 }
 
+async function refund(
+  text: string,
+  { returnUnits = false, json }: { returnUnits?: boolean; json?: boolean },
+): Promise<void> {
+  const id = parseOrderId(text);
+  if (!id) throw new UsageError(`"${text}" is no id of an order`);
+  const outcome = await withHoldfast(await readCommandConfig(), ({ refunds }) =>
+    refunds.refundOrder(id, returnUnits, new Deadline(LIMIT_MS)),
+  );
+  if (outcome.status === 'order_not_found') throw new Error(`there is no order ${text}`);
+  if (outcome.status === 'order_not_paid') {
+    throw new Error(`${text} is not paid; money that is due back is in refunds list`);
+  }
+  const order = orderDetailsJson(outcome.order);
+  const units = order.units_returned ? 'its units are sold again' : 'its units stay sold';
+  if (json) printJson(order);
+  else process.stdout.write(`${text} is refunded; ${units}\n`);
+}
+
+const REFUND_HELP = `
+For refunds that the payment provider does not tell by a webhook. Holdfast moves
+no money: refund it there first. Saying it again changes nothing, but units may
+be asked for later.
+
+Examples:
+  $ holdfast orders refund order_01jzc0000000000000000000000
+  $ holdfast orders refund order_01jzc0000000000000000000000 --return-units`;
+
 const HELP = `
 Read from MySQL alone, by the moment the holds of the orders were made. "show"
 tells all that became of one. Status "refunded" also lists orders whose units
@@ -112,7 +140,7 @@ Examples:
 /** `holdfast orders ...`: what was ordered. */
 export const ordersCommand = (): Command =>
   new Command('orders')
-    .description('see what was ordered')
+    .description('see what was ordered, and say what was refunded')
     .addCommand(
       new Command('list')
         .description('orders by status, product, buyer and time, the newest first')
@@ -126,4 +154,13 @@ export const ordersCommand = (): Command =>
         .addOption(new Option('--json', 'print JSON for machines'))
         .addHelpText('after', HELP)
         .action(list),
+    )
+    .addCommand(
+      new Command('refund')
+        .description('say that a paid order was refunded')
+        .argument('<order>', 'its id')
+        .option('--return-units', 'sell its units again')
+        .addOption(new Option('--json', 'print JSON for machines'))
+        .addHelpText('after', REFUND_HELP)
+        .action(refund),
     );

@@ -83,8 +83,9 @@ function causeOf({
     case 'cancelled':
       return reference === '' ? 'cancelled on request' : `payment ${reference} failed`;
     case 'refunded':
-    case 'returned':
       return `refund ${reference}`;
+    case 'returned':
+      return fromState === 'refund_due' ? `refund ${reference}` : `refund ${reference}, units back`;
     default:
       return `payment ${reference}`;
   }

@@ -118,6 +118,7 @@ async function pageOf(
     payByMs: ms(row.pay_by),
     reference: row.reference as string | null,
     settledAtMs: row.settled_at ? ms(row.settled_at) : null,
+    refundedAtMs: row.refunded_at ? ms(row.refunded_at) : null,
     buyer: String(row.buyer),
   }));
   return { orders, next };

@@ -32,6 +32,11 @@ export interface RefundPlace {
   reference: string;
 }
 
+type Order = typeof orders.$inferSelect;
+
+const priceOf = (order: Order | null): Money | undefined =>
+  order ? { amountMinor: order.amountMinor, currency: order.currency } : undefined;
+
 /** Refunds that are due, the oldest first. */
 export async function listRefundsDue(
   { orm }: Database,
@@ -50,14 +55,12 @@ export async function listRefundsDue(
     .orderBy(asc(receivedAt), asc(reference))
     .limit(limit);
   return rows.map(({ event, order }) => {
-    const { money } = toReceipt(event);
-    const ofOrder = order && { amountMinor: order.amountMinor, currency: order.currency };
     return {
       orderId: event.orderId,
       reference: event.reference,
       payment: event.payment,
       reason: event.outcome as RefundDue['reason'],
-      money: money ?? ofOrder,
+      money: toReceipt(event).money ?? priceOf(order) ?? null,
       buyer: order?.buyer ?? '',
       receivedAtMs: event.receivedAt.getTime(),
     };
@@ -70,18 +73,20 @@ export interface Refundable extends Receipt {
   isDue: boolean;
 }
 
-/** Successful payments of an order, the oldest first. */
+/** Successful payments of an order, the oldest first; of its amount, unless they tell another. */
 export async function listPaymentsOf({ orm }: Database, orderId: string): Promise<Refundable[]> {
   const rows = await orm
-    .select()
+    .select({ event: paymentEvents, order: orders })
     .from(paymentEvents)
+    .leftJoin(orders, eq(orders.id, paymentEvents.orderId))
     .where(and(eq(paymentEvents.orderId, orderId), eq(paymentEvents.status, 'success')))
     .orderBy(asc(paymentEvents.receivedAt), asc(paymentEvents.reference));
   return rows
-    .filter((row) => row.orderId === orderId)
-    .map((row) => ({
-      ...toReceipt(row),
-      isDue: row.outcome === 'refund_due' || row.outcome === 'amount_mismatch',
+    .filter(({ event }) => event.orderId === orderId)
+    .map(({ event, order }) => ({
+      ...toReceipt(event),
+      money: toReceipt(event).money ?? priceOf(order),
+      isDue: event.outcome === 'refund_due' || event.outcome === 'amount_mismatch',
     }));
 }
 

@@ -87,6 +87,7 @@ export async function readOrderRow(
     payByMs: order.payBy?.getTime() ?? 0,
     reference: order.reference,
     settledAtMs: order.settledAt?.getTime() ?? null,
+    refundedAtMs: order.refundedAt?.getTime() ?? null,
   };
 }
 

@@ -33,6 +33,7 @@ export interface Order {
   /** Of the payment event that settled it. */
   reference: string | null;
   settledAtMs: number | null;
+  refundedAtMs: number | null;
 }
 
 export type HoldOutcome =

@@ -34,7 +34,13 @@ async function durableOrder(
     order = await readOrder(parts, id, deadline);
     return order !== undefined;
   });
-  return { ...(order as Order), state: 'pending', reference: null, settledAtMs: null };
+  return {
+    ...(order as Order),
+    state: 'pending',
+    reference: null,
+    settledAtMs: null,
+    refundedAtMs: null,
+  };
 }
 
 type Answered = Exclude<OrderReply, Missing | Refused>;
@@ -66,8 +72,8 @@ async function outcomeOf(
       const { amountMinor, currency, nowMs, payByMs } = reply;
       const items = parseItems(reply.items);
       const order = { id, state: 'pending' as const, items, amountMinor, currency };
-      const times = { createdAtMs: nowMs, payByMs, reference: null, settledAtMs: null };
-      return { status: 'ordered', order: { ...order, ...times } };
+      const times = { createdAtMs: nowMs, payByMs, settledAtMs: null, refundedAtMs: null };
+      return { status: 'ordered', order: { ...order, ...times, reference: null } };
     }
   }
 }

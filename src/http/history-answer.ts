@@ -77,6 +77,12 @@ const payment = z.object({
   status: z
     .enum(['success', 'failed', 'refunded'])
     .openapi({ description: 'What the provider reports' }),
+  payment: textAnswer(
+    "The provider's id of the payment; null where it told none",
+    'pay_1',
+  ).nullable(),
+  amount: amountAnswer('What was paid or refunded; null where it was not told').nullable(),
+  currency: currencyAnswer.nullable(),
   received_at: momentAnswer('When it came'),
   outcome: z
     .enum(['applied', 'ignored', 'refund_due', 'amount_mismatch'])
@@ -84,6 +90,7 @@ const payment = z.object({
     .openapi({ description: 'What became of the event; null while it is open' }),
   order_status: textAnswer('What the order was then', 'paid').nullable(),
   decided_at: moment('When that was decided'),
+  refunded_at: moment('When money that was due went back'),
 });
 
 const letter = z.object({
@@ -155,17 +162,30 @@ function orderOf({ order: row }: History): HistoryJson['order'] {
   );
 }
 
-const stepOf = ({ at, ...rest }: HistoryStep) => ({ ...rest, at: isoTime(at.getTime()) });
+// Whether units of a refunded order are sold again is told by the cause.
+const told = (state: string): string => (state === 'returned' ? 'refunded' : state);
+
+const stepOf = ({ at, from, to, ...rest }: HistoryStep) => ({
+  ...rest,
+  from: told(from),
+  to: told(to),
+  at: isoTime(at.getTime()),
+});
 
 function paymentsOf({ receipts }: History): HistoryJson['payments'] {
   return receipts.map((receipt) => ({
     reference: receipt.reference,
     order_id: receipt.orderId,
     status: receipt.status,
+    payment: receipt.payment,
+    amount:
+      receipt.amountMinor === null ? null : money(receipt.amountMinor, receipt.currency ?? ''),
+    currency: receipt.currency,
     received_at: isoTime(receipt.receivedAt.getTime()),
     outcome: receipt.outcome,
-    order_status: receipt.orderState,
+    order_status: receipt.orderState && told(receipt.orderState),
     decided_at: timeOrNull(receipt.decidedAt),
+    refunded_at: timeOrNull(receipt.refundedAt),
   }));
 }
 

@@ -7,6 +7,7 @@ import {
   amountAnswer,
   currencyAnswer,
   isoTime,
+  isoTimeOrNull,
   itemAnswer,
   momentAnswer,
   pathParameter,
@@ -99,6 +100,11 @@ export const orderDetailsAnswer = orderAnswer
       })
       .nullable()
       .openapi({ description: 'The payment event that settled the order; null before' }),
+    refunded_at: momentAnswer('When its money went back; null unless it has').nullable(),
+    units_returned: z.boolean().openapi({
+      description: 'Whether it is refunded and its units are sold again, or never were sold',
+      example: false,
+    }),
   })
   .openapi('OrderDetails');
 
@@ -134,10 +140,12 @@ export function orderJson(order: Order): z.output<typeof orderAnswer> {
 
 export function orderDetailsJson(order: Order): z.output<typeof orderDetailsAnswer> {
   const { reference, settledAtMs } = order;
-  const settled_at = settledAtMs === null ? null : isoTime(settledAtMs);
+  const settled_at = isoTimeOrNull(settledAtMs);
   return {
     ...orderJson(order),
     created_at: isoTime(order.createdAtMs),
     payment: reference ? { reference, settled_at } : null,
+    refunded_at: isoTimeOrNull(order.refundedAtMs),
+    units_returned: order.state === 'returned',
   };
 }

@@ -10,7 +10,7 @@ export type RefundTarget =
   | { kind: 'amount_mismatch' | 'ignored' }
   /** What the order was paid by. */
   | { kind: 'order' }
-  /** A payment that nobody has told of yet. */
+  /** A payment that nobody has told of yet, or that has not acted yet. */
   | { kind: 'unknown' };
 
 const isOtherMoney = ({ money: paid }: Refundable, { money }: PaymentEvent): boolean =>
@@ -43,7 +43,11 @@ export async function findTarget(database: Database, refund: PaymentEvent): Prom
   const left = due.filter(({ refundedBy }) => refundedBy === null);
   const fitting = left.find((each) => !isOtherMoney(each, refund));
   if (!fitting) {
-    if (named.length === 0 || due.length === 0) return { kind: 'order' };
+    if (named.length === 0 || named.some(({ outcome }) => outcome === 'applied')) {
+      return { kind: 'order' };
+    }
+    // Nobody knows yet what becomes of a payment that has not been decided.
+    if (due.length === 0) return { kind: 'unknown' };
     return { kind: left.length > 0 ? 'amount_mismatch' : 'ignored' };
   }
   const isMine = await claimRefund(database, fitting.reference, refund.reference);
