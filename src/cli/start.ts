@@ -85,24 +85,20 @@ function limitOf({ link }: Holdfast, config: Config): RequestLimit | undefined {
 }
 
 // Who watches a process without the role api asks it the same way as the others.
-async function appOf(holdfast: Holdfast, config: Config, log: Logger) {
+function appOf(holdfast: Holdfast, config: Config, signing: WebhookSigning, log: Logger) {
   const { engine, inbox: payments, ready, metrics } = holdfast;
   const { adminToken, lanes, roles } = config;
   const health = { ready, metrics: metrics.read, log };
   if (!roles.includes('api')) return createHealthApp(health);
   const { reconcile, reconciliations, deadLetters, refunds } = holdfast;
   const books = { reconcile, reconciliations, deadLetters, refunds };
-  const signing = await signingOf(config, log);
   const limit = limitOf(holdfast, config);
   const { listening } = metrics;
   const taken = { payments, signing, adminToken, limit, listening };
   return createApp({ ...health, ...books, ...taken, engine, lanes });
 }
 
-async function listenAs(
-  app: Awaited<ReturnType<typeof appOf>>,
-  config: Config,
-): Promise<Listening> {
+async function listenAs(app: ReturnType<typeof appOf>, config: Config): Promise<Listening> {
   return listen(app, config).catch((error: Error) => {
     const { code } = (error.cause ?? {}) as { code?: string };
     if (!/^(EADDRNOTAVAIL|ENOTFOUND|EAI_)/.test(code ?? '')) throw error;
@@ -122,13 +118,15 @@ export async function startHoldfast(
   log: Logger,
   closers: Closer[],
 ): Promise<Started> {
+  // Before anything is started that would have to be stopped again.
+  const signing = config.roles.includes('api') ? await signingOf(config, log) : UNSIGNED;
   const servers = await startServers(config, log, closers);
   const migrations = await migrated(servers);
   if (migrations > 0) log.info({ migrations }, 'tables brought up to date');
   const holdfast = await compose({ config, ...servers, log });
   closers.push(holdfast.close);
   if (!config.redisUrl) await makeSample(holdfast);
-  const server = await listenAs(await appOf(holdfast, config, log), config);
+  const server = await listenAs(appOf(holdfast, config, signing, log), config);
   closers.push(server.close);
   return { holdfast, servers, url: server.url };
 }

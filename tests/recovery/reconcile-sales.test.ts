@@ -17,16 +17,27 @@ const kindsOf = ({ findings }: { findings: { kind: string }[] }) => [
   ...new Set(findings.map(({ kind }) => kind)),
 ];
 
-test('an order that was refunded by hand is not made paid again', async () => {
+test('an order that was refunded is not made paid again', async () => {
   const t = await engine();
   const { live, paid } = await soldSome(t);
-  await t.sql("UPDATE orders SET state = 'refunded' WHERE id = ?", [`order_${paid}`]);
+  await t.refunds.refundOrder(paid, false, seconds(5));
   await t.sql('DELETE FROM holds WHERE id = ?', [`hold_${live}`]);
   expect(kindsOf(await reconcile(t, true))).not.toContain('row_edited');
   await t.sql('UPDATE stock SET held = held + 1');
   expect(kindsOf(await reconcile(t, true))).not.toContain('row_edited');
   const [order] = await t.sql('SELECT state FROM orders WHERE id = ?', [`order_${paid}`]);
   expect(order?.state).toBe('refunded');
+});
+
+test('a refund that the history tells is given back to a row that was edited', async () => {
+  const t = await engine();
+  const { paid } = await soldSome(t);
+  const before = await t.refunds.refundOrder(paid, true, seconds(5));
+  await t.sql("UPDATE orders SET state = 'paid', refunded_at = NULL WHERE id = ?", [
+    `order_${paid}`,
+  ]);
+  expect(kindsOf(await reconcile(t, true))).toContain('row_edited');
+  expect(await t.engine.readOrder(paid, seconds(2))).toEqual('order' in before && before.order);
 });
 
 test.each(['all', 'last'])(
@@ -46,8 +57,10 @@ test.each(['all', 'last'])(
       await held(t, a, { buyer: 'bob' });
       await eventually(async () => expect(await t.redis.zcard(dueKey(lane))).toBe(0));
       expect((await reconcile(t, false)).findings).toEqual([]);
-      await ordered(t, b, { qty: 19 });
+      await t.engine.admin.change(b.id, { holdTtlMs: 60_000, payTtlMs: 60_000 }, seconds(5));
+      const inTime = await ordered(t, b, { qty: 19 });
       expect(await pay(t, late[0] ?? '')).toMatchObject({ status: 'refund_due' });
+      await t.engine.cancel(inTime, seconds(5));
       await pay(t, late[1] ?? '');
       await pay(t, late[1] ?? '');
       await eventually(async () => expect(await t.redis.zcard(dueKey(lane))).toBe(0));

@@ -96,9 +96,14 @@ function pay(ledger: Ledger, { id, reference, payment }: Request & { do: 'pay' }
   if (outcome) return refused('duplicate', { outcome, orderState });
   const reservation = ledger.reservations.get(id);
   if (!reservation?.ordered) return refused('order_not_found');
-  receipt.outcome = settle(ledger, reservation, payment, reference);
-  receipt.orderState = reservation.state;
-  return refused(receipt.outcome, { orderState: receipt.orderState });
+  // In the order in which they came: what came before the order acts first.
+  for (const [name, open] of ledger.receipts) {
+    if (open.id !== id || open.outcome !== null) continue;
+    open.outcome = settle(ledger, reservation, open.payment, name);
+    open.orderState = reservation.state;
+    if (name === reference) break;
+  }
+  return refused(receipt.outcome ?? 'open', { orderState: receipt.orderState });
 }
 
 function adjust(ledger: Ledger, { productId, delta, key }: Request & { do: 'adjust' }): Expected {
