@@ -89,7 +89,11 @@ async function pauseProduct({ engine }: Holdfast, productId: number): Promise<vo
   await engine.admin.change(productId, { status: 'paused' }, new Deadline(LIMIT_MS));
 }
 
-async function sell({ url, servers, told, use }: Target, options: Options): Promise<void> {
+async function sell(
+  { url, servers, told, use }: Target,
+  options: Options,
+  webhookSecret: string | undefined,
+): Promise<void> {
   const { buyers, stock, seconds, seed } = options;
   // Machines read the result; who watches them on a terminal may watch the sale too.
   const stream = options.json && !process.stderr.isTTY ? undefined : process.stderr;
@@ -98,7 +102,8 @@ async function sell({ url, servers, told, use }: Target, options: Options): Prom
   const name = `Demo ${run}`;
   const productId = await use((holdfast) => createProduct(holdfast, name, stock));
   await checkShop(url, productId, name);
-  const plan: Plan = { url, productId, buyers, stock, seconds, seed, run, ...TTLS };
+  const crowd = { buyers, stock, seconds, seed, run, ...TTLS };
+  const plan: Plan = { url, productId, webhookSecret, ...crowd };
   const report = await runDemo(plan, servers, stream);
   await use((holdfast) => pauseProduct(holdfast, productId));
   if (options.json) printJson(report);
@@ -123,7 +128,7 @@ async function demo(options: Options): Promise<void> {
   });
   try {
     const target = (await running(config, options.url)) ?? (await started(config, log, closers));
-    await sell(target, options);
+    await sell(target, options, config.webhookSecrets[0]);
   } finally {
     await closeAll(closers, log);
     listenNoLonger();

@@ -31,7 +31,7 @@ export function openSale(plan: Plan): { sale: Sale; finished: Promise<void> } {
   let isSoldOut = false;
   const sale: Sale = {
     plan,
-    shop: new Shop(plan.url),
+    shop: new Shop(plan.url, plan.webhookSecret),
     ledger,
     shelf: { available: plan.stock, held: 0, pending: 0, sold: 0 },
     isOpen: () => !isSoldOut && ledger.elapsedMs() < plan.seconds * 1_000,

@@ -14,6 +14,8 @@ export interface Plan {
   seed: number;
   /** Names this run in keys and references, which must be new in each. */
   run: string;
+  /** Signs payment events; undefined where the shop takes them unsigned. */
+  webhookSecret: string | undefined;
 }
 
 /** Units as the shop shows them to everybody. */

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Webhook } from 'standardwebhooks';
 import { Turnstile } from './turnstile.ts';
 
 const TIMEOUT_MS = 15_000;
@@ -46,6 +48,7 @@ interface Call {
   path: string;
   body?: unknown;
   key?: string;
+  isSigned?: boolean;
   /** Hangs up so many milliseconds after sending. */
   hangUpMs?: number;
 }
@@ -72,9 +75,11 @@ export class Shop {
   readonly #base: string;
   readonly #agent: HttpAgent;
   readonly #request: typeof httpRequest;
+  readonly #webhook: Webhook | undefined;
   readonly #turnstile = new Turnstile(CONNECTIONS_MAX);
 
-  constructor(url: string) {
+  constructor(url: string, webhookSecret: string | undefined) {
+    this.#webhook = webhookSecret === undefined ? undefined : new Webhook(webhookSecret);
     const isTls = url.startsWith('https:');
     this.#base = url.replace(/\/+$/, '');
     // The last one used first: idle ones may be closed by the other side.
@@ -103,7 +108,7 @@ export class Shop {
 
   deliver(event: PaymentEvent): Promise<Answer> {
     const path = '/api/payments/webhook';
-    return this.#call('checkout', { method: 'POST', path, body: event });
+    return this.#call('checkout', { method: 'POST', path, body: event, isSigned: true });
   }
 
   product(id: number): Promise<Answer> {
@@ -125,7 +130,18 @@ export class Shop {
     }
   }
 
-  #send({ method, path, body, key, hangUpMs }: Call): Promise<Omit<Answer, 'ms'>> {
+  // As Standard Webhooks has it; under an id of its own each time, as of another delivery.
+  #signatureOf(text: string): Record<string, string> {
+    if (!this.#webhook) return {};
+    const [id, at] = [`msg_${randomUUID()}`, new Date()];
+    return {
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+      'webhook-signature': this.#webhook.sign(id, at, text),
+    };
+  }
+
+  #send({ method, path, body, key, isSigned, hangUpMs }: Call): Promise<Omit<Answer, 'ms'>> {
     this.requestCount += 1;
     const text = body === undefined ? undefined : JSON.stringify(body);
     const headers: Record<string, string | number> = {};
@@ -133,6 +149,7 @@ export class Shop {
       headers['content-type'] = 'application/json';
       headers['content-length'] = Buffer.byteLength(text);
     }
+    if (isSigned) Object.assign(headers, this.#signatureOf(text ?? ''));
     if (key !== undefined) headers['idempotency-key'] = key;
     return new Promise((resolve, reject) => {
       const options = { method, headers, agent: this.#agent, timeout: TIMEOUT_MS };

@@ -19,7 +19,12 @@ const RETRY_AFTER = {
 };
 
 /** Codes that `Retry-After` comes with; every 503 has it. */
-const WAITING: readonly ProblemCode[] = ['sold_out', 'sale_not_started', 'rate_limited'];
+const WAITING: readonly ProblemCode[] = [
+  'sold_out',
+  'sale_not_started',
+  'sale_paused',
+  'rate_limited',
+];
 
 function responseOf(status: number, codes: ProblemCode[]): RefusalResponse {
   const [first, second, ...rest] = codes.map(problemSchema);

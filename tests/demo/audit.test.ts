@@ -25,7 +25,14 @@ beforeAll(async () => {
   const ttls = { holdTtlMs: HOLD_TTL_MS, payTtlMs: PAY_TTL_MS };
   const { id: productId } = await makeProduct(engine, { totalStock: 30, ...ttls });
   const size = { buyers: 100, stock: 30, seconds: 1, seed: 1 };
-  plan = { url: server.url, productId, ...size, run: randomUUID().slice(0, 8), ...ttls };
+  plan = {
+    url: server.url,
+    productId,
+    webhookSecret: undefined,
+    ...size,
+    run: randomUUID().slice(0, 8),
+    ...ttls,
+  };
   const opened = openSale(plan);
   sale = opened.sale;
   await opened.finished;

@@ -89,6 +89,9 @@ const releaseHold = createRoute({
   },
 });
 
+/** How soon buyers of a paused sale may come back. */
+const PAUSED_RETRY_MS = 5_000;
+
 type HoldRefusal = Exclude<HoldOutcome, { status: 'held' }>;
 type SaleRefusal = Extract<
   HoldRefusal,
@@ -104,7 +107,9 @@ function refuseForSale(c: Context, outcome: SaleRefusal, nowMs: number): Problem
   switch (outcome.status) {
     case 'sale_paused': {
       const detail = `The sale of product ${product_id} is paused.`;
-      return problem(c, 'sale_paused', { detail, fields: { product_id } });
+      // Nobody knows for how long.
+      const headers = retryAfter(PAUSED_RETRY_MS);
+      return problem(c, 'sale_paused', { detail, fields: { product_id }, headers });
     }
     case 'sale_not_started': {
       const starts_at = isoTime(outcome.startsAtMs);
