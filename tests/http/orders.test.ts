@@ -47,11 +47,16 @@ test('an order of a hold, its reading and its cancellation', async () => {
   expect(headers.get('location')).toBe(path);
   const leftMs = Date.parse(String(body.pay_by)) - Date.now();
   expect(Math.abs(leftMs - engine.config.payTtlMs)).toBeLessThan(5_000);
-  const created_at = expect.stringMatching(ISO_TIME);
-  expect((await client.get(path)).body).toEqual({ ...body, created_at, payment: null });
+  const told = {
+    created_at: expect.stringMatching(ISO_TIME),
+    payment: null,
+    refunded_at: null,
+    units_returned: false,
+  };
+  expect((await client.get(path)).body).toEqual({ ...body, ...told });
   for (const answer of [await client.remove(path), await client.remove(path)]) {
     expect(answer.status).toBe(200);
-    expect(answer.body).toEqual({ ...body, status: 'cancelled', created_at, payment: null });
+    expect(answer.body).toEqual({ ...body, status: 'cancelled', ...told });
   }
   expect((await client.get(`/api/products/${product.id}`)).body).toMatchObject({
     available_stock: 10,
