@@ -16,7 +16,10 @@ const WINDOW = 'must be later than from';
 /** The query of `GET /api/admin/orders`. */
 export const orderListRequest = z
   .strictObject({
-    status: z.enum(orderStatusAnswer.options, STATUS).optional(),
+    status: z
+      .enum(orderStatusAnswer.options, STATUS)
+      .optional()
+      .openapi({ description: 'What the orders are' }),
     product_id: z
       .string(PRODUCT)
       .transform((text, context) => {
@@ -46,7 +49,8 @@ export const orderListRequest = z
       .optional()
       .openapi({
         ...{ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT },
-        ...{ description: 'Most orders of a page', example: LIMIT_DEFAULT },
+        description: `Number of orders of a page, at most; ${LIMIT_DEFAULT} unless told otherwise`,
+        example: LIMIT_DEFAULT,
       }),
     after: z
       .string(AFTER)

@@ -68,4 +68,14 @@ export const paymentRequest = z
     if (amountMinor === undefined) fail('amount', AMOUNT);
     return { ...event, returnsUnits, money: { amountMinor: amountMinor ?? 0, currency } };
   })
-  .openapi('PaymentEvent');
+  .openapi('PaymentEvent', {
+    // Of a payment: what only a refund has is not in it.
+    example: {
+      order_id: 'order_01m822hvg9e008vyg0m5x19ams',
+      reference: 'evt_8f14e45f',
+      status: 'success',
+      amount: '258.00',
+      currency: 'USD',
+      payment: 'pay_c9f0f895',
+    },
+  });

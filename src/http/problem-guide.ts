@@ -6,7 +6,7 @@ interface Guide {
   todo: string;
 }
 
-const RETRY = 'Send it again after `Retry-After`, with the same `Idempotency-Key`.';
+const RETRY = 'Send it again after `Retry-After`, with the same `Idempotency-Key` if it has one.';
 const SEPARATE = 'Take a hold for each of the products.';
 
 /** Every refusal, as the OpenAPI document and `/docs` explain it. */
@@ -26,7 +26,9 @@ export const GUIDE: Record<ProblemCode, Guide> = {
   },
   not_found: {
     detail: 'There is no GET at this path.',
-    todo: 'Look for the call in this document; without `ADMIN_TOKEN` there is no `/api/admin`.',
+    todo:
+      'Look for the call in this document. Without `ADMIN_TOKEN` there is no `/api/admin`; where only ' +
+      'the other webhook has a secret, there is no such webhook.',
   },
   product_not_found: { detail: 'There is no product 1.', todo: 'Ask for the list of products.' },
   hold_not_found: { detail: 'There is no such hold.', todo: 'Take a new hold.' },

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { RefundDue } from '../db/refunds.ts';
 import { formatMoney } from '../domain/money.ts';
-import { amountAnswer, currencyAnswer, isoTime, momentAnswer, textAnswer } from './fields.ts';
+import { currencyAnswer, isoTime, momentAnswer, textAnswer } from './fields.ts';
 
 /** Money that waits to go back. */
 export const refundAnswer = z
@@ -17,7 +17,10 @@ export const refundAnswer = z
         '`refund_due`: there was nothing to sell for it. `amount_mismatch`: another amount than ' +
         "the order's was paid.",
     }),
-    amount: amountAnswer('What was paid; null where nobody knows', '129.00').nullable(),
+    amount: textAnswer(
+      'What was paid, as a decimal number of `currency`; null where nobody knows',
+      '129.00',
+    ).nullable(),
     currency: currencyAnswer.nullable(),
     buyer: textAnswer('Who bought; null where nobody said', 'ada').nullable(),
     received_at: momentAnswer('When the event came'),

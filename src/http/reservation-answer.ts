@@ -89,6 +89,21 @@ export const orderAnswer = z
   })
   .openapi('Order');
 
+/** An example: an order that is paid. */
+export const ORDER_DETAILS = {
+  order_id: ORDER_ID,
+  hold_id: HOLD_ID,
+  status: 'paid',
+  items: [{ product_id: 1, qty: 2 }],
+  amount: '258.00',
+  currency: 'USD',
+  pay_by: '2026-07-01T12:15:00.000Z',
+  created_at: '2026-07-01T12:00:00.000Z',
+  payment: { reference: 'evt_8f14e45f', settled_at: '2026-07-01T12:01:00.000Z' },
+  refunded_at: null,
+  units_returned: false,
+} as const;
+
 /** An order with its story so far. */
 export const orderDetailsAnswer = orderAnswer
   .extend({
@@ -106,7 +121,7 @@ export const orderDetailsAnswer = orderAnswer
       example: false,
     }),
   })
-  .openapi('OrderDetails');
+  .openapi('OrderDetails', { example: ORDER_DETAILS });
 
 const itemJson = ({ productId, qty }: Item) => ({ product_id: productId, qty });
 

@@ -2,10 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Unavailable } from '../../src/domain/unavailable.ts';
 import { BODY_BYTES_MAX } from '../../src/http/budgets.ts';
 import type { AppDeps } from '../../src/http/deps.ts';
-import { type Call, exampleOf } from '../../src/http/docs/openapi.ts';
+import {
+  type Call,
+  exampleOf,
+  exampleOfParameter,
+  type Parameter,
+} from '../../src/http/docs/openapi.ts';
+import type { Signing } from '../../src/payments/signatures.ts';
 import { startEngine, type TestEngine } from '../support/engine.ts';
 import { calls, openApi, refusalsOf, seen } from './document.ts';
-import { AUTHORIZATION, appOn, type Client, clientOf } from './support.ts';
+import { AUTHORIZATION, appOn, type Client, clientOf, expectInvalid } from './support.ts';
 
 // `send` checks every answer of every HTTP test against the document. Here each call is made as its
 // examples tell it, whatever calls there are; what takes a sale to be refused is in their own tests.
@@ -36,6 +42,7 @@ function apiWithout(error: Error): Client {
   const without: Partial<AppDeps> = {
     engine: part,
     payments: part,
+    refunds: part,
     deadLetters: part,
     ready: part,
     reconcile: part,
@@ -44,21 +51,40 @@ function apiWithout(error: Error): Client {
   return clientOf(appOn(engine, without));
 }
 
-/** Makes the call as the document's examples tell it, or with other parameters, body or headers. */
+const told = (parameter: Parameter) => String(exampleOfParameter(openApi, parameter));
+
+const queryOf = ({ operation }: Call): Parameter[] =>
+  (operation.parameters ?? []).filter((parameter) => parameter.in === 'query');
+
+interface Changes {
+  id?: string;
+  query?: Record<string, string>;
+  body?: unknown;
+  [header: string]: unknown;
+}
+
+/**
+ * Makes the call as the document's examples tell it, or with another id, body or headers; with a
+ * query only where one is given.
+ */
 function make(
   to: Client,
   { method, path, operation }: Call,
-  { id, body, ...headers }: { id?: string; body?: unknown; [header: string]: unknown } = {},
+  { id, query = {}, body, ...headers }: Changes = {},
 ) {
   const { parameters = [], requestBody, security } = operation;
-  const target = path.replaceAll(/\{(\w+)\}/g, (_, name) => {
-    return id ?? String(parameters.find((parameter) => parameter.name === name)?.example);
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name) => {
+    const parameter = parameters.find((one) => one.name === name);
+    return id ?? (parameter ? told(parameter) : expect.fail(`${path} does not describe ${name}`));
   });
+  const target = [filled, new URLSearchParams(query)].filter(String).join('?');
   const schema = requestBody?.content['application/json']?.schema;
   const sent = body ?? (schema && exampleOf(openApi, schema));
   const known = security ? AUTHORIZATION : {};
   return to.raw(method, target, sent, { ...known, ...(headers as Record<string, string>) });
 }
+
+const hasBody = ({ operation }: Call) => operation.requestBody !== undefined;
 
 const isTold = (call: Call, code: string) => refusalsOf(call).some(({ code: one }) => one === code);
 
@@ -73,6 +99,26 @@ describe.for(['unavailable', 'overloaded'] as const)('while it is %s', (code) =>
   });
 });
 
+describe('over the limit of its address', () => {
+  test.for(calls)('$method $path says so where that is told, and only there', async (call) => {
+    const limit = { by: 'address', trustedProxyHops: 0, take: async () => 1_500 } as const;
+    const { body, headers } = await make(clientOf(appOn(engine, { limit })), call);
+    expect(body.code === 'rate_limited').toBe(isTold(call, 'rate_limited'));
+    if (isTold(call, 'rate_limited')) expect(headers.get('retry-after')).toBe('2');
+  });
+});
+
+describe('of what providers send', () => {
+  const signing = (how: Signing) =>
+    clientOf(appOn(engine, { signing: { standard: how, stripe: how } }));
+
+  test.for(refusing('bad_signature'))('$method $path needs the signature', async (call) => {
+    const refused = await make(signing({ kind: 'signed', verify: () => false }), call);
+    expect(refused.body.code).toBe('bad_signature');
+    expect((await make(signing({ kind: 'off' }), call)).body.code).toBe('not_found');
+  });
+});
+
 const BODIES: [code: string, changes: { body: unknown; [header: string]: unknown }][] = [
   ['malformed_json', { body: '{"' }],
   ['body_too_large', { body: `"${'x'.repeat(BODY_BYTES_MAX)}"` }],
@@ -80,15 +126,36 @@ const BODIES: [code: string, changes: { body: unknown; [header: string]: unknown
   ['invalid_request', { body: '[]' }],
 ];
 describe.for(BODIES)('a body that is %s', ([code, changes]) => {
-  test.for(refusing(code))('is refused by $method $path', async (call) => {
+  const withBody = refusing(code).filter(hasBody);
+  test.for(withBody)('is refused by $method $path', async (call) => {
     expect((await make(client, call, changes)).body.code).toBe(code);
   });
 });
 
 test('every call with a body can refuse it in each of these ways', () => {
-  const withBody = calls.filter(({ operation }) => operation.requestBody);
+  const withBody = calls.filter(hasBody);
   expect(withBody.length).toBeGreaterThan(0);
-  for (const [code] of BODIES) expect(refusing(code)).toEqual(withBody);
+  for (const [code] of BODIES) expect(refusing(code).filter(hasBody)).toEqual(withBody);
+  // Of the others, a query can be invalid.
+  const others = BODIES.flatMap(([code]) => refusing(code).filter((call) => !hasBody(call)));
+  expect(others).toEqual(refusing('invalid_request').filter((call) => queryOf(call).length > 0));
+});
+
+describe('a query', () => {
+  const withQuery = calls.filter((call) => queryOf(call).length > 0);
+
+  test.for(withQuery)('as the examples of $method $path is answered', async (call) => {
+    const query = Object.fromEntries(queryOf(call).map((one) => [one.name, told(one)]));
+    expect((await make(client, call, { query })).status).toBe(200);
+  });
+
+  const refusable = refusing('invalid_request').flatMap((call) =>
+    queryOf(call).map(({ name }) => ({ ...call, call, name })),
+  );
+  test.for(refusable)('$method $path refuses another $name', async ({ call, name }) => {
+    // No id, name, time, number or word of any kind.
+    expectInvalid(await make(client, call, { query: { [name]: '!' } }), [name]);
+  });
 });
 
 describe('of what admins may do', () => {
@@ -119,16 +186,14 @@ test.for(calls.filter(({ path, operation }) => !path.includes('{') && !operation
 
 test('each of these refusals was seen of each call that tells it', () => {
   const codes = [
-    'unavailable',
-    'overloaded',
-    'unauthorized',
-    'not_found',
+    ...['unavailable', 'overloaded', 'rate_limited'],
+    ...['unauthorized', 'bad_signature', 'not_found'],
     ...BODIES.map(([c]) => c),
   ];
-  const told = calls.flatMap((call) =>
+  const expected = calls.flatMap((call) =>
     refusalsOf(call)
       .filter(({ code }) => codes.includes(code))
       .map(({ status, code }) => `${call.method} ${call.path} ${status} ${code}`),
   );
-  expect(told.filter((one) => !seen.has(one))).toEqual([]);
+  expect(expected.filter((one) => !seen.has(one))).toEqual([]);
 });

@@ -9,6 +9,7 @@ const UNIT = /\b(units?|milliseconds|seconds|number of|id of|status)\b/i;
 const RULES = {
   'no-invalid-schema-examples': 'error',
   'no-invalid-parameter-examples': 'error',
+  'no-invalid-media-type-examples': 'error',
   // A read that takes nothing has nothing to refuse.
   'operation-4xx-response': 'off',
 } as const;
@@ -73,6 +74,25 @@ test('every example fits its schema, made whole or of one field', () => {
       if (field.example !== undefined) expectFits(field, field.example, `${name}.${key}`);
     }
   }
+  for (const { method, path, operation } of calls) {
+    for (const { content = {} } of Object.values(operation.responses)) {
+      for (const { schema, example } of Object.values(content)) {
+        if (example !== undefined) expectFits(schema, example, `the example of ${method} ${path}`);
+      }
+    }
+  }
+});
+
+test('every event in the example of a stream has the fields of a product', () => {
+  const streams = calls.flatMap(({ operation }) => {
+    const content = operation.responses[200]?.content?.['text/event-stream'];
+    return content ? [String(content.schema.example)] : [];
+  });
+  expect(streams).toHaveLength(1);
+  const events = streams.flatMap((text) => [...text.matchAll(/^event: stock\ndata: (.+)\n\n/gm)]);
+  expect(events.length).toBeGreaterThan(0);
+  const product = openApi.components.schemas.Product ?? {};
+  for (const [event, data = ''] of events) expectFits(product, JSON.parse(data), event);
 });
 
 test('a public linter finds nothing wrong with it', async () => {

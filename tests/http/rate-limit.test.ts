@@ -90,11 +90,13 @@ test('one too many is refused on every call of buyers, and on no other', async (
     await client.post('/api/holds', '{'),
     await client.get('/api/holds/hold_x'),
     await client.remove('/api/holds/hold_x'),
+    await client.post('/api/holds/hold_x/extend'),
     await client.post('/api/orders', { hold_id: 'hold_x' }),
     await client.get('/api/orders/order_x'),
     await client.remove('/api/orders/order_x'),
     await client.get('/api/products'),
     await client.get(`/api/products/${productId}`),
+    await client.get(`/api/products/${productId}/stream`),
     await client.get('/api/products/'),
     await client.raw('GET', '/api/product%73'),
   ];
@@ -103,7 +105,7 @@ test('one too many is refused on every call of buyers, and on no other', async (
   for (let count = 0; count < 2 * REQUESTS; count += 1) {
     expectProblem(await client.post('/api/payments/webhook', event), 'order_not_found', {}, 422);
     expect((await client.admin('GET', '/overview')).status).toBe(200);
-    for (const path of ['/healthz', '/readyz', '/openapi.json']) {
+    for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json']) {
       expect((await client.get(path)).status).toBe(200);
     }
   }

@@ -6,7 +6,10 @@ import { type Field, fieldsOf, typeOf } from './fields.ts';
 import {
   type Call,
   exampleOf,
+  exampleOfParameter,
+  formsOf,
   type OpenApi,
+  type Parameter,
   type Reply,
   resolved,
   type Schema,
@@ -50,24 +53,45 @@ export const fieldTable = (caption: string, fields: Field[]): Html | '' =>
     </tbody>
   </table>`;
 
-function parametersOf(document: OpenApi, { operation }: Call): Field[] {
-  return (operation.parameters ?? []).map(({ name, required, description, example, schema }) => ({
-    path: name,
-    type: typeOf(document, schema),
-    isRequired: required === true,
-    description: description ?? '',
-    example: String(example ?? ''),
-  }));
+type Described = Omit<Parameter, 'name' | 'in'>;
+
+function fieldOf(document: OpenApi, path: string, isRequired: boolean, told: Described): Field {
+  // Values that are listed are their own example.
+  const example = told.schema.enum ? '' : String(exampleOfParameter(document, told) ?? '');
+  const type = typeOf(document, told.schema);
+  return { path, type, isRequired, description: told.description ?? '', example };
+}
+
+const PLACES = [
+  ['path', 'In the path'],
+  ['query', 'In the query'],
+  ['header', 'Headers of the request'],
+] as const;
+
+function parameterTables(document: OpenApi, { operation }: Call): (Html | '')[] {
+  const { parameters = [] } = operation;
+  return PLACES.map(([place, caption]) =>
+    fieldTable(
+      caption,
+      parameters
+        .filter((parameter) => parameter.in === place)
+        .map((parameter) =>
+          fieldOf(document, parameter.name, parameter.required === true, parameter),
+        ),
+    ),
+  );
 }
 
 const headersOf = (document: OpenApi, { headers = {} }: Reply): Field[] =>
-  Object.entries(headers).map(([path, { schema, description, example }]) => ({
-    path,
-    type: typeOf(document, schema),
-    isRequired: true,
-    description: description ?? '',
-    example: String(example ?? ''),
-  }));
+  Object.entries(headers).map(([name, header]) => fieldOf(document, name, true, header));
+
+function answerTables(document: OpenApi, schema: Schema): (Html | '')[] {
+  const forms = formsOf(document, schema);
+  return forms.map((form) => {
+    const what = forms.length > 1 ? `: ${resolved(document, form).description}` : '';
+    return fieldTable(`Answer${what}`, fieldsOf(document, form));
+  });
+}
 
 /** The codes of a refusal's schema. */
 export function codesOf(document: OpenApi, schema: Schema): ProblemCode[] {
@@ -101,13 +125,13 @@ function refusalTable(document: OpenApi, { responses }: Call['operation']): Html
 function answerBlock(document: OpenApi, status: string, reply: Reply): { told: Html; shown: Html } {
   const [[type, media] = ['', undefined]] = Object.entries(reply.content ?? {});
   const schema = media?.schema ?? {};
-  const example = exampleOf(document, schema);
+  const example = media?.example ?? exampleOf(document, schema);
   const isJson = type === 'application/json';
   return {
     told: html`
   <h4>${status} <span>${prose(reply.description)}</span></h4>
   ${fieldTable('Headers', headersOf(document, reply))}
-  ${isJson ? fieldTable('Answer', fieldsOf(document, schema)) : html`<p>${prose(schema.description ?? '')}</p>`}`,
+  ${isJson ? answerTables(document, schema) : html`<p>${prose(schema.description ?? '')}</p>`}`,
     shown: html`
   <p class="title">${status} ${type}</p>
   ${isJson ? json(example) : html`<pre><code>${String(example ?? '')}</code></pre>`}`,
@@ -130,7 +154,7 @@ export function callBlock(document: OpenApi, call: Call): Html {
   ${security ? html`<p>Needs <code>Authorization: Bearer $ADMIN_TOKEN</code>.</p>` : ''}
   <div class="columns">
   <div class="told">
-  ${fieldTable('Parameters', parametersOf(document, call))}
+  ${parameterTables(document, call)}
   ${body ? fieldTable('Body', fieldsOf(document, body)) : ''}
   ${body ? html`<p>${prose(resolved(document, body).description ?? '')}</p>` : ''}
   ${successes.map(({ told }) => told)}

@@ -1,22 +1,26 @@
-import { type Call, exampleOf, type OpenApi } from './openapi.ts';
+import { type Call, exampleOf, exampleOfParameter, type OpenApi } from './openapi.ts';
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** A command that makes the call, with the document's examples. `$URL` is where Holdfast is. */
 export function curlOf(document: OpenApi, { method, path, operation }: Call): string {
-  const { parameters = [], requestBody, security } = operation;
+  const { parameters = [], requestBody, responses, security } = operation;
   const query = new URLSearchParams();
   const headers: string[] = [];
   let target = path;
-  for (const { name, in: where, example } of parameters) {
-    if (where === 'path') target = target.replace(`{${name}}`, String(example));
-    else if (where === 'query') query.set(name, String(example));
+  for (const parameter of parameters) {
+    const { name, in: where } = parameter;
+    const example = String(exampleOfParameter(document, parameter));
+    if (where === 'path') target = target.replace(`{${name}}`, example);
+    else if (where === 'query') query.set(name, example);
     else headers.push(`-H ${quoted(`${name}: ${example}`)}`);
   }
   const url = `$URL${target}${query.size > 0 ? `?${query}` : ''}`;
   const isGet = method === 'GET';
   const isPlainPost = method === 'POST' && requestBody;
-  const lines = [`curl -sS ${isGet || isPlainPost ? '' : `-X ${method} `}"${url}"`];
+  // Shows each event once it is there.
+  const unbuffered = responses[200]?.content?.['text/event-stream'] ? '-N ' : '';
+  const lines = [`curl -sS ${unbuffered}${isGet || isPlainPost ? '' : `-X ${method} `}"${url}"`];
   if (security) lines.push('-H "Authorization: Bearer $ADMIN_TOKEN"');
   lines.push(...headers);
   const body = requestBody?.content['application/json']?.schema;

@@ -33,10 +33,16 @@ export interface Parameter {
   schema: Schema;
 }
 
+/** A body, and what it looks like where the example of its schema is of another case. */
+export interface Media {
+  schema: Schema;
+  example?: unknown;
+}
+
 export interface Reply {
   description: string;
   headers?: Record<string, Omit<Parameter, 'name' | 'in'>>;
-  content?: Record<string, { schema: Schema }>;
+  content?: Record<string, Media>;
 }
 
 export interface Operation {
@@ -45,7 +51,7 @@ export interface Operation {
   description?: string;
   tags: string[];
   parameters?: Parameter[];
-  requestBody?: { required?: boolean; content: Record<string, { schema: Schema }> };
+  requestBody?: { required?: boolean; content: Record<string, Media> };
   responses: Record<string, Reply>;
   security?: object[];
 }
@@ -124,4 +130,16 @@ export function exampleOf(document: OpenApi, schema: Schema): unknown {
   }
   if (whole.items) return [exampleOf(document, whole.items)];
   return whole.type === 'boolean' ? true : null;
+}
+
+/** The value of a parameter in an example; its schema may be what has it. */
+export const exampleOfParameter = (
+  document: OpenApi,
+  { example, schema }: Pick<Parameter, 'example' | 'schema'>,
+): unknown => example ?? exampleOf(document, schema);
+
+/** The forms that a value may have; of most schemas only one. */
+export function formsOf(document: OpenApi, schema: Schema): Schema[] {
+  const { properties, oneOf, anyOf } = present(document, schema);
+  return (properties ? undefined : (oneOf ?? anyOf)) ?? [schema];
 }

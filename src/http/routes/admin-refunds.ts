@@ -10,6 +10,7 @@ import { invalid, problem } from '../problems.ts';
 import { refundAnswer, refundJson } from '../refund-answer.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
 import {
+  ORDER_DETAILS,
   ORDER_ID_PARAMETER,
   orderDetailsAnswer,
   orderDetailsJson,
@@ -19,6 +20,12 @@ import { ADMIN, ADMIN_REFUSALS } from './admin-route.ts';
 
 const PAGE = 100;
 const ORDER_ID = [ORDER_ID_PARAMETER];
+const REFUNDED = {
+  ...ORDER_DETAILS,
+  status: 'refunded',
+  refunded_at: '2026-07-02T12:00:00.000Z',
+  units_returned: true,
+};
 
 const listRefunds = createRoute({
   ...ADMIN,
@@ -46,8 +53,8 @@ const listRefunds = createRoute({
         'application/json': {
           schema: z
             .object({
-              refunds: z.array(refundAnswer),
-              open: countAnswer('Refunds in all, told here or not', 1),
+              refunds: z.array(refundAnswer).openapi({ description: 'The oldest first' }),
+              open: countAnswer('Number of refunds in all, told here or not', 1),
               next: textAnswer(
                 'Where the next page begins; null at the end',
                 '1782907200000.evt_8f14e45f',
@@ -67,7 +74,9 @@ const finishRefund = createRoute({
   path: '/api/admin/refunds/{order_id}/done',
   operationId: 'finishRefund',
   summary: 'Say that the money due on an order has gone back',
-  description: 'An order that is `refund_due` is `refunded` then. Saying it again changes nothing.',
+  description:
+    'An order that is `refund_due` is `refunded` then; one that is `paid` stays so, where it was ' +
+    'paid twice. Saying it again changes nothing.',
   parameters: ORDER_ID,
   responses: {
     200: {
@@ -77,10 +86,11 @@ const finishRefund = createRoute({
           schema: z
             .object({
               order_id: orderIdAnswer,
-              references: z.array(z.string()).openapi({
-                description: 'Of the payment events that were still due; none in a repeat',
-                example: ['evt_8f14e45f'],
-              }),
+              references: z
+                .array(textAnswer("The provider's id of an event", 'evt_8f14e45f'))
+                .openapi({
+                  description: 'Of the payment events that were still due; none in a repeat',
+                }),
             })
             .openapi('RefundDone'),
         },
@@ -123,7 +133,7 @@ const refundOrder = createRoute({
   responses: {
     200: {
       description: 'The order, refunded',
-      content: { 'application/json': { schema: orderDetailsAnswer } },
+      content: { 'application/json': { schema: orderDetailsAnswer, example: REFUNDED } },
     },
     ...refusals(
       'order_not_found',

@@ -4,7 +4,7 @@ import { Deadline } from '../../domain/deadline.ts';
 import type { PaymentOutcome } from '../../domain/outcomes.ts';
 import type { OrderState } from '../../domain/reservation.ts';
 import type { Signing } from '../../payments/signatures.ts';
-import { meaningOf, stripeEvent } from '../../payments/stripe-events.ts';
+import { meaningOf } from '../../payments/stripe-events.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
 import { textAnswer } from '../fields.ts';
@@ -12,8 +12,16 @@ import { paymentRequest } from '../payment-request.ts';
 import { invalid, notFound, type ProblemResponse, problem } from '../problems.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
 import { orderIdAnswer, orderStatus, orderStatusAnswer } from '../reservation-answer.ts';
+import { stripeRequest } from '../stripe-request.ts';
 
 const outcome = z.enum(['applied', 'ignored', 'refund_due', 'amount_mismatch']);
+
+const RECEIPT = {
+  status: 'applied',
+  order_id: 'order_01m822hvg9e008vyg0m5x19ams',
+  order_status: 'paid',
+  reference: 'evt_8f14e45f',
+} as const;
 
 const receiptAnswer = z
   .object({
@@ -29,7 +37,10 @@ const receiptAnswer = z
       .openapi({ description: 'What the order was then; null where it had no say' }),
     reference: textAnswer("The provider's id of this event", 'evt_8f14e45f'),
   })
-  .openapi('PaymentReceipt');
+  .openapi('PaymentReceipt', {
+    description: 'What became of an event of an order',
+    example: RECEIPT,
+  });
 
 const notOurs = z
   .object({
@@ -37,7 +48,12 @@ const notOurs = z
     reference: textAnswer("The provider's id of this event", 'evt_8f14e45f'),
     reason: textAnswer('Why it is of no order here', 'metadata.order_id names no order'),
   })
-  .openapi('ForeignEvent');
+  .openapi('ForeignEvent', { description: 'That an event is of no order here' });
+
+const stripeAnswer = z.union([receiptAnswer, notOurs]).openapi('StripeReceipt', {
+  description: 'What became of an event, or that it is of no order here',
+  example: RECEIPT,
+});
 
 const REFUSALS = refusals(
   'bad_signature',
@@ -50,19 +66,23 @@ const REFUSALS = refusals(
   ...BODY_REFUSALS,
 );
 
-const SIGNED_BY = ([name, example]: readonly [string, string]) => ({
+const SIGNED_BY = ([name, what, example]: readonly [string, string, string]) => ({
   name,
   example,
   in: 'header' as const,
   required: false,
-  description: 'Not needed only in development, without a secret',
+  description: `${what}; needed where a secret is set`,
   schema: { type: 'string' as const },
 });
 
 const STANDARD_HEADERS = [
-  ['webhook-id', 'msg_2KWPBgLlAfxdpx2AI54pPJ85f4W'],
-  ['webhook-timestamp', '1782907200'],
-  ['webhook-signature', 'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4='],
+  ['webhook-id', 'Id of the message', 'msg_2KWPBgLlAfxdpx2AI54pPJ85f4W'],
+  ['webhook-timestamp', 'When it was sent, in seconds since 1970', '1782907200'],
+  [
+    'webhook-signature',
+    'Of id, timestamp and body',
+    'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=',
+  ],
 ] as const;
 
 const webhook = createRoute({
@@ -74,7 +94,7 @@ const webhook = createRoute({
     'For the payment provider, which sends an event again until it is answered with 200. A success ' +
     'pays a `pending` order; one that comes too late pays it still if units are left, else it is ' +
     '`refund_due`. A failure cancels a `pending` order, and its units are back. A refund ends a `paid` ' +
-    'order. Signed by Standard Webhooks (https://www.standardwebhooks.com) with one of the secrets in ' +
+    'order. Signed by Standard Webhooks (www.standardwebhooks.com) with one of the secrets in ' +
     '`WEBHOOK_SECRET`; timestamps over five minutes from now are refused.',
   tags: ['payments'],
   parameters: STANDARD_HEADERS.map(SIGNED_BY),
@@ -102,17 +122,17 @@ const stripe = createRoute({
     '`checkout.session.async_payment_succeeded`, `checkout.session.async_payment_failed`, ' +
     '`checkout.session.expired` and `charge.refunded`; others are answered and forgotten.',
   tags: ['payments'],
-  parameters: [SIGNED_BY(['stripe-signature', 't=1782907200,v1=5257a869e7'])],
+  parameters: [SIGNED_BY(['stripe-signature', 'Of time and body', 't=1782907200,v1=5257a869e7'])],
   request: {
     body: {
       required: true,
-      content: { 'application/json': { schema: stripeEvent.openapi('StripeEvent') } },
+      content: { 'application/json': { schema: stripeRequest } },
     },
   },
   responses: {
     200: {
       description: 'The event and what became of it are stored durably, or it is of no order here.',
-      content: { 'application/json': { schema: z.union([receiptAnswer, notOurs]) } },
+      content: { 'application/json': { schema: stripeAnswer } },
     },
     ...REFUSALS,
   },

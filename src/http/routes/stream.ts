@@ -11,21 +11,31 @@ const EVENTS = `Server-sent events: \`stock\` with the product as JSON, as a rea
 The first comes at once; then, at most four a second, one whenever something of it has changed.
 Who reads slowly gets the newest only. Comments keep the connection alive: they come every 15 s
 without an event, also while the stock cannot be read. After a refusal an \`EventSource\` does not
-try again by itself.`.replaceAll('\n', ' ');
+try again by itself; after a break it does, within three seconds.`.replaceAll('\n', ' ');
 
-const EXAMPLE = 'event: stock\ndata: {"id":1,"available_stock":90}\n\n';
+const EXAMPLE_DATA = {
+  ...{ id: 1, name: 'Aurora desk lamp', price: '129.00', currency: 'USD' },
+  ...{ total_stock: 100, available_stock: 90, held: 4, pending: 3, sold: 3, status: 'active' },
+  ...{ starts_at: null, ends_at: null, max_per_hold: 4, max_per_buyer: 4, extend_seconds: 60 },
+};
+
+const eventsAnswer = z.string().openapi({
+  description: 'The `data` of each event has the fields of the product.',
+  example: `retry: 2000\nevent: stock\ndata: ${JSON.stringify(EXAMPLE_DATA)}\n\n`,
+});
 
 const streamProduct = createRoute({
   method: 'get',
   path: '/api/products/{id}/stream',
   operationId: 'streamProduct',
   summary: 'One product and its stock, live',
+  description: EVENTS,
   tags: ['products'],
   parameters: [PRODUCT_ID_PARAMETER],
   responses: {
     200: {
-      description: EVENTS,
-      content: { 'text/event-stream': { schema: z.string().openapi({ example: EXAMPLE }) } },
+      description: 'The stream, which goes on until it is closed',
+      content: { 'text/event-stream': { schema: eventsAnswer } },
     },
     ...refusals('product_not_found', 'rate_limited', 'unavailable', 'overloaded'),
   },
