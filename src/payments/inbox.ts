@@ -127,7 +127,10 @@ export function createInbox(engine: Engine, database: Database, log: Logger): In
         return { status: 'duplicate', outcome: known.outcome, orderState: known.orderState };
       }
     }
-    return settleOpen(event, deadline);
+    const outcome = await settleOpen(event, deadline);
+    // Another event of the order, or the sweeper, may have let it act: it came only once, though.
+    const isFirst = stored === 'stored' && outcome.status === 'duplicate';
+    return isFirst ? { status: outcome.outcome, orderState: outcome.orderState } : outcome;
   };
 
   return { receive, settleOpen };
