@@ -21,7 +21,8 @@ export interface Inbox {
   /**
    * Resolves once the event's outcome is committed. Its receipt is committed before anything acts
    * on it, so that an event that is not answered is found again by the provider's retry or by the
-   * sweeper. Events of one order act in the order in which they were received.
+   * sweeper. Events of one order act in the order in which they were received: one of them can let
+   * another act, which then answers `duplicate` with that outcome, too.
    */
   receive: (event: PaymentEvent, deadline: Deadline) => Promise<PaymentOutcome>;
   /** Lets an open receipt act on its order, if that is there by now, after those before it. */
@@ -127,10 +128,7 @@ export function createInbox(engine: Engine, database: Database, log: Logger): In
         return { status: 'duplicate', outcome: known.outcome, orderState: known.orderState };
       }
     }
-    const outcome = await settleOpen(event, deadline);
-    // Another event of the order, or the sweeper, may have let it act: it came only once, though.
-    const isFirst = stored === 'stored' && outcome.status === 'duplicate';
-    return isFirst ? { status: outcome.outcome, orderState: outcome.orderState } : outcome;
+    return settleOpen(event, deadline);
   };
 
   return { receive, settleOpen };

@@ -222,7 +222,11 @@ test('P5: when Redis has forgotten the order, MySQL says how it ended', async ()
   await drained(t);
   expect(await t.redis.del(...[late, paid].map((id) => reservationKey(0, id)))).toBe(2);
   const outcomes = await atOnce(10, (index) => pay(either(index), late));
-  expect(tally(outcomes)).toEqual({ applied: 1, refund_due: 9 });
+  // Whichever came first may have been let act by another one.
+  const first = outcomes.map((it) => ({
+    status: it.status === 'duplicate' ? it.outcome : it.status,
+  }));
+  expect(tally(first)).toEqual({ applied: 1, refund_due: 9 });
   expect(await pay(t, paid, 'success', unique('pay'))).toMatchObject({ status: 'refund_due' });
   expect(await orderOf(paid)).toMatchObject({ state: 'paid', reference });
 });

@@ -28,7 +28,7 @@ const receiptAnswer = z
     status: z.enum([...outcome.options, 'duplicate']).openapi({
       description:
         'What became of the event: it took effect (`applied`), changed nothing (`ignored`), its ' +
-        'money is to be paid back (`refund_due`), or it came before (`duplicate`)',
+        'money is to be paid back (`refund_due`), or it has acted before (`duplicate`)',
     }),
     outcome: outcome.optional().openapi({ description: 'Of the first event, for a duplicate' }),
     order_id: orderIdAnswer,
