@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { orderId, type ReservationId } from '../../src/domain/ids.ts';
 import type { PaymentEvent } from '../../src/domain/outcomes.ts';
 import { createReceiptSweeper } from '../../src/payments/sweeper.ts';
-import { expectBooksBalance } from '../support/books.ts';
+import { drained, expectBooksBalance } from '../support/books.ts';
 import { held, hold, ordered, pay, unique } from '../support/buying.ts';
 import { makeProduct, seconds, startEngine, type TestEngine } from '../support/engine.ts';
 import { captureLog } from '../support/log.ts';
@@ -133,6 +133,7 @@ test('who has nothing due is told so', async () => {
 
 test('P5: after a day, money without an order is due back; what can still be ordered is not given up', async () => {
   const { id } = await held(t, await makeProduct(t));
+  await drained(t);
   const lost = unique('order-of-another-shop');
   const names = { held: unique('pay'), lost: unique('pay'), failed: unique('pay') };
   await tell(id, { reference: names.held });
