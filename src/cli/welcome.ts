@@ -6,8 +6,9 @@ import type { ServerUrls } from './connect.ts';
 const CURL = "curl -sSw '\\n'";
 const JSON_HEADER = "-H 'content-type: application/json'";
 
-// The four calls from product to paid order. Each prints its answer and remembers the id in it.
-function tour(url: string, productId: number): string[] {
+// The four calls from product to paid order, or the three up to a payment that must be signed. Each
+// prints its answer and remembers the id in it.
+function tour(url: string, productId: number, isSigned: boolean): string[] {
   const keep = (prefix: string) =>
     `| tee /dev/stderr | grep -o '${prefix}_[0-9a-z]\\{26\\}' | head -1`;
   const hold = `{"product_id":${productId},"qty":1}`;
@@ -17,7 +18,7 @@ function tour(url: string, productId: number): string[] {
     `${CURL} ${url}/api/products/${productId}`,
     `HOLD=$(${CURL} ${url}/api/holds ${JSON_HEADER} -d '${hold}' ${keep('hold')})`,
     `ORDER=$(${CURL} ${url}/api/orders ${JSON_HEADER} -d "{\\"hold_id\\":\\"$HOLD\\"}" ${keep('order')})`,
-    `${CURL} ${url}/api/payments/webhook ${JSON_HEADER} -d ${event}`,
+    ...(isSigned ? [] : [`${CURL} ${url}/api/payments/webhook ${JSON_HEADER} -d ${event}`]),
   ];
 }
 
@@ -42,16 +43,18 @@ export async function welcome(
   { mysqlUrl }: ServerUrls,
 ): Promise<string> {
   const lines = ['', `Holdfast is ready at ${url}  (the API: ${url}/docs)`, ''];
+  const isSigned = config.webhookSecrets.length + config.stripeSecrets.length > 0;
   if (productId === undefined) {
     lines.push('There is no product yet: npx holdfast product create --help', '');
   } else {
     lines.push(
       'Buy something, line by line, in another terminal:',
       '',
-      ...tour(url, productId),
+      ...tour(url, productId, isSigned),
       '',
     );
   }
+  if (isSigned) lines.push('Payments must be signed: docs/payments.md tells how', '');
   if (!config.redisUrl) lines.push(await rowsHint(mysqlUrl));
   if (config.adminToken === undefined) {
     lines.push('The admin API is off; switch it on with ADMIN_TOKEN=...');

@@ -22,6 +22,14 @@ test('the rows can be seen by one line where a client is installed, else by any 
   expect(await told()).toContain('mariadb -h 127.0.0.1 -P 2 -u holdfast -psecret shop');
 });
 
+test('where payments must be signed, no line is told that would be refused', async () => {
+  const config = readConfig({ STRIPE_WEBHOOK_SECRET: 'whsec_of_the_tests' });
+  const text = await welcome('http://127.0.0.1:3000', 1, config, servers);
+  expect(text).toContain('/api/orders');
+  expect(text).not.toContain('/api/payments/webhook');
+  expect(text).toContain('Payments must be signed');
+});
+
 test('without a product it says how to make one', async () => {
   expect(await told()).toContain('npx holdfast product create --help');
 });

@@ -63,8 +63,8 @@ table { width: 100%; margin: 1rem 0; border-collapse: collapse; font-size: .9rem
 caption { padding: .3rem 0; color: var(--soft); font-weight: 600; text-align: left; }
 tr { border-top: 1px solid var(--line); }
 th, td { padding: .45rem .8rem .45rem 0; text-align: left; vertical-align: top; font-weight: 400; }
-.fields th { width: 30%; } .fields td:nth-of-type(1) { width: 26%; color: var(--soft); }
-th code { font-weight: 600; overflow-wrap: anywhere; }
+.fields th { width: 34%; } .fields td:nth-of-type(1) { width: 24%; color: var(--soft); }
+th code { font-weight: 600; font-size: .82rem; overflow-wrap: anywhere; }
 th code span { color: var(--soft); font-weight: 400; }
 i { color: var(--soft); font-size: .8rem; }
 td small { display: inline-block; margin-left: .25em; }
