@@ -25,6 +25,19 @@ export async function readQuarantined(
   return new Set(rows.map((row) => String(row.reservation)));
 }
 
+/** Whether steps of a reservation wait as dead letters. */
+export async function isQuarantined(
+  connection: Pick<PoolConnection, 'query'>,
+  lane: number,
+  reservation: string,
+): Promise<boolean> {
+  const [rows] = await connection.query<RowDataPacket[]>(
+    'SELECT 1 FROM dead_letters WHERE lane = ? AND reservation = ? AND replayed_at IS NULL LIMIT 1',
+    [lane, reservation],
+  );
+  return rows.length > 0;
+}
+
 type Units = Map<number, Counters>;
 
 const add = (sums: Units, id: number, delta: Counters): void => {

@@ -32,7 +32,7 @@ export async function listForgottenReceipts(
   before: Date,
 ): Promise<PaymentEvent[]> {
   const [rows] = await pool.query<Row[]>(
-    `SELECT ${EVENT} FROM payment_events e JOIN orders o ON o.id = e.order_id` +
+    `SELECT ${EVENT} FROM payment_events e JOIN orders o ON o.id = CONVERT(e.order_id USING ascii)` +
       " WHERE e.outcome IS NULL AND (e.status <> 'refunded' OR (o.state IN ('paid', 'refund_due')" +
       ' AND e.payment IS NULL)) AND e.received_at < ? ORDER BY e.received_at LIMIT ?',
     [before, AT_MOST],
@@ -51,7 +51,7 @@ export interface Contradiction extends PaymentEvent {
 export async function listContradictedReceipts({ pool }: Database): Promise<Contradiction[]> {
   const [rows] = await pool.query<Row[]>(
     `SELECT ${EVENT}, o.state, o.lane FROM payment_events e` +
-      ' LEFT JOIN orders o ON o.id = e.order_id' +
+      ' LEFT JOIN orders o ON o.id = CONVERT(e.order_id USING ascii)' +
       " WHERE e.outcome = 'applied' AND e.status = 'success'" +
       " AND (o.id IS NULL OR o.state NOT IN ('paid', 'refunded', 'returned')) LIMIT ?",
     [AT_MOST],

@@ -1,10 +1,11 @@
 import { and, asc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
 import type { MySqlInsertValue } from 'drizzle-orm/mysql-core';
+import type { ResultSetHeader } from 'mysql2/promise';
 import { holdId, parseOrderId } from '../domain/ids.ts';
 import type { Money, PaymentEvent, ReceiptOutcome } from '../domain/outcomes.ts';
 import type { ReservationState } from '../domain/reservation.ts';
 import { type Database, isDuplicate } from './client.ts';
-import { holds, paymentEvents } from './schema.ts';
+import { paymentEvents } from './schema.ts';
 
 /** A payment event as MySQL keeps it. Open while `outcome` is null. */
 export interface Receipt extends PaymentEvent {
@@ -15,6 +16,9 @@ export interface Receipt extends PaymentEvent {
   /** The refund that gave its money back. */
   refundedBy: string | null;
 }
+
+/** Open events of one order that are looked at together. */
+export const OPEN_MAX = 50;
 
 type Row = typeof paymentEvents.$inferSelect;
 
@@ -58,6 +62,15 @@ async function isInserted(
   }
 }
 
+async function hasSucceeded({ orm }: Database, orderId: string, payment: string): Promise<boolean> {
+  const { orderId: order, payment: id, status } = paymentEvents;
+  const rows = await orm
+    .select({ order })
+    .from(paymentEvents)
+    .where(and(eq(order, orderId), eq(id, payment), eq(status, 'success')));
+  return rows.some((row) => row.order === orderId);
+}
+
 /**
  * Stores an event. `known`: its reference has a receipt already, perhaps of something else.
  * `same_payment`: another event told of this success before, and this one is `ignored` from the
@@ -78,8 +91,11 @@ export async function storeReceipt(
   const succeeded = status === 'success' ? (payment ?? null) : null;
   if (await isInserted(database, { ...values, succeeded })) return 'stored';
   if (succeeded === null || (await readReceipt(database, reference))) return 'known';
-  const decided = { outcome: 'ignored', decidedAt: sql`UTC_TIMESTAMP(3)` } as const;
-  return (await isInserted(database, { ...values, ...decided })) ? 'same_payment' : 'known';
+  // One payment may be for several orders; of each, its first event counts.
+  const isSame = await hasSucceeded(database, orderId, succeeded);
+  const decided = isSame ? ({ outcome: 'ignored', decidedAt: values.receivedAt } as const) : {};
+  if (!(await isInserted(database, { ...values, ...decided }))) return 'known';
+  return isSame ? 'same_payment' : 'stored';
 }
 
 /** Decides an open receipt that no order can decide; false when it was decided already. */
@@ -93,22 +109,6 @@ export async function decideReceipt(
     .set({ outcome, decidedAt: sql`UTC_TIMESTAMP(3)` })
     .where(and(eq(paymentEvents.reference, reference), isNull(paymentEvents.outcome)));
   return affectedRows === 1;
-}
-
-/** The same, unless a hold can still become the order. */
-export async function giveUpReceipt(
-  database: Database,
-  { orderId, reference }: Receipt,
-  outcome: ReceiptOutcome,
-): Promise<boolean> {
-  const id = parseOrderId(orderId);
-  const [hold] = id
-    ? await database.orm
-        .select({ state: holds.state })
-        .from(holds)
-        .where(eq(holds.id, holdId(id)))
-    : [];
-  return hold?.state === 'held' ? false : decideReceipt(database, reference, outcome);
 }
 
 type Place = Pick<Receipt, 'receivedAt' | 'reference'>;
@@ -155,4 +155,28 @@ export async function listOpenOf(
     .limit(limit);
   // MySQL compares this column without regard to case; providers can write anything there.
   return rows.filter((row) => row.orderId === orderId).map(toReceipt);
+}
+
+/**
+ * Decides an open receipt that is older than `olderMs` and that nothing can help any more: not while
+ * a hold can become its order, nor, for a refund, while a payment of its order has not acted yet.
+ * False when it was left open.
+ */
+export async function giveUpReceipt(
+  database: Database,
+  { orderId, reference, status }: Receipt,
+  outcome: ReceiptOutcome,
+  olderMs: number,
+): Promise<boolean> {
+  const id = parseOrderId(orderId);
+  const isRefund = status === 'refunded';
+  const open = isRefund ? await listOpenOf(database, orderId, OPEN_MAX) : [];
+  if (open.some((each) => each.status === 'success')) return false;
+  const [{ affectedRows }] = await database.pool.query<ResultSetHeader>(
+    'UPDATE payment_events SET outcome = ?, decided_at = UTC_TIMESTAMP(3) WHERE reference = ?' +
+      ' AND outcome IS NULL AND received_at < UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND' +
+      " AND (? OR NOT EXISTS (SELECT 1 FROM holds WHERE id = ? AND state IN ('held', 'ordered')))",
+    [outcome, reference, olderMs * 1_000, isRefund, id ? holdId(id) : ''],
+  );
+  return affectedRows === 1;
 }

@@ -1,4 +1,5 @@
 import { and, asc, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm';
+import type { ResultSetHeader } from 'mysql2/promise';
 import type { Money } from '../domain/outcomes.ts';
 import type { Database } from './client.ts';
 import { type Receipt, toReceipt } from './receipts.ts';
@@ -10,7 +11,11 @@ import { orders, paymentEvents } from './schema.ts';
 const IS_DUE = and(
   inArray(paymentEvents.outcome, ['refund_due', 'amount_mismatch']),
   eq(paymentEvents.status, 'success'),
+  // Nothing cannot go back.
+  or(isNull(paymentEvents.amountMinor), gt(paymentEvents.amountMinor, 0)),
 );
+// Providers write anything there; compared as it is, no index of the orders would serve.
+const IS_ORDER = eq(orders.id, sql`CONVERT(${paymentEvents.orderId} USING ascii)`);
 const IS_OPEN = and(IS_DUE, isNull(paymentEvents.refundedBy));
 
 /** Money that waits to go back. */
@@ -50,7 +55,7 @@ export async function listRefundsDue(
   const rows = await orm
     .select({ event: paymentEvents, order: orders })
     .from(paymentEvents)
-    .leftJoin(orders, eq(orders.id, paymentEvents.orderId))
+    .leftJoin(orders, IS_ORDER)
     .where(and(IS_OPEN, isLater))
     .orderBy(asc(receivedAt), asc(reference))
     .limit(limit);
@@ -78,7 +83,7 @@ export async function listPaymentsOf({ orm }: Database, orderId: string): Promis
   const rows = await orm
     .select({ event: paymentEvents, order: orders })
     .from(paymentEvents)
-    .leftJoin(orders, eq(orders.id, paymentEvents.orderId))
+    .leftJoin(orders, IS_ORDER)
     .where(and(eq(paymentEvents.orderId, orderId), eq(paymentEvents.status, 'success')))
     .orderBy(asc(paymentEvents.receivedAt), asc(paymentEvents.reference));
   return rows
@@ -86,21 +91,27 @@ export async function listPaymentsOf({ orm }: Database, orderId: string): Promis
     .map(({ event, order }) => ({
       ...toReceipt(event),
       money: toReceipt(event).money ?? priceOf(order),
-      isDue: event.outcome === 'refund_due' || event.outcome === 'amount_mismatch',
+      isDue:
+        event.amountMinor !== 0 &&
+        (event.outcome === 'refund_due' || event.outcome === 'amount_mismatch'),
     }));
 }
 
-/** Notes that a refund gives this payment back; false when another one does. */
+/**
+ * Notes that a refund gives this payment back; false when another one does, or the refund has been
+ * decided meanwhile.
+ */
 export async function claimRefund(
-  { orm }: Database,
+  { pool }: Database,
   reference: string,
   refund: string,
 ): Promise<boolean> {
-  const { refundedBy } = paymentEvents;
-  const [{ affectedRows }] = await orm
-    .update(paymentEvents)
-    .set({ refundedBy: refund, refundedAt: sql`UTC_TIMESTAMP(3)` })
-    .where(and(eq(paymentEvents.reference, reference), isNull(refundedBy)));
+  const [{ affectedRows }] = await pool.query<ResultSetHeader>(
+    'UPDATE payment_events paid JOIN payment_events refund ON refund.reference = ?' +
+      ' SET paid.refunded_by = refund.reference, paid.refunded_at = UTC_TIMESTAMP(3)' +
+      ' WHERE paid.reference = ? AND paid.refunded_by IS NULL AND refund.outcome IS NULL',
+    [refund, reference],
+  );
   return affectedRows === 1;
 }
 

@@ -1,9 +1,11 @@
 import { query } from '../db/client.ts';
+import { isQuarantined } from '../db/dead-letters.ts';
 import { readReceipt } from '../db/receipts.ts';
 import type { Deadline } from '../domain/deadline.ts';
 import { laneOf, type ReservationId } from '../domain/ids.ts';
 import type { Money, PaymentStatus, ReceiptOutcome } from '../domain/outcomes.ts';
 import type { ReservationState } from '../domain/reservation.ts';
+import { Unavailable } from '../domain/unavailable.ts';
 import { settleScript } from '../redis/bindings/settle.ts';
 import { laneKey } from '../redis/keys.ts';
 import type { CommittedBy } from '../writer/acks.ts';
@@ -22,6 +24,8 @@ export interface SettleRequest {
   due?: string | undefined;
   /** Of a refund: whether the units are to be sold again. */
   returnsUnits?: boolean | undefined;
+  /** Whether it may have been asked before, in vain. */
+  isRepeat?: boolean | undefined;
 }
 
 export type SettleOutcome =
@@ -42,6 +46,11 @@ export async function settle(
   const lane = laneOf(id);
   if (lane >= parts.lanes) return { status: 'order_not_found' };
   lag.check(lane);
+  const isWaiting = () => query(deadline, 'dead letters', isQuarantined(database.pool, lane, id));
+  // Its outcome waits with what it follows; that of every further delivery would, too.
+  if (request.isRepeat && (await isWaiting())) {
+    throw new Unavailable('what happened to the order waits as a dead letter');
+  }
   return withCommit(acks, async (commit) => {
     const reply = await withFacts(parts, lane, id, deadline, (facts) =>
       link.execute(lane, 'settle', deadline, (gate) => {

@@ -2,6 +2,7 @@ import { type Database, query } from '../db/client.ts';
 import {
   decideReceipt,
   listOpenOf,
+  OPEN_MAX,
   type Receipt,
   readReceipt,
   storeReceipt,
@@ -12,9 +13,6 @@ import type { PaymentEvent, PaymentOutcome, ReceiptOutcome } from '../domain/out
 import type { Engine } from '../engine/engine.ts';
 import type { Logger } from '../log.ts';
 import { findTarget, type RefundTarget } from './refund-target.ts';
-
-/** More open events of one order than these are left to the sweeper. */
-const OPEN_MAX = 50;
 
 /** Takes payment events in. */
 export interface Inbox {
@@ -29,14 +27,16 @@ export interface Inbox {
   settleOpen: (event: PaymentEvent, deadline: Deadline) => Promise<PaymentOutcome>;
 }
 
+// What a receipt does not know is no difference: it may have been made again from the journal.
 function isSameEvent(receipt: Receipt, { money, ...event }: PaymentEvent): boolean {
+  const { payment, money: known } = receipt;
   return (
     receipt.orderId === event.orderId &&
     receipt.status === event.status &&
-    receipt.payment === event.payment &&
     (receipt.returnsUnits ?? false) === (event.returnsUnits ?? false) &&
-    receipt.money?.amountMinor === money?.amountMinor &&
-    receipt.money?.currency === money?.currency
+    (payment === undefined || payment === event.payment) &&
+    (known === undefined ||
+      (known.amountMinor === money?.amountMinor && known.currency === money.currency))
   );
 }
 
@@ -51,7 +51,7 @@ class Settlement {
   }
 
   /** One event, whatever came before it. */
-  async settle(event: PaymentEvent, deadline: Deadline): Promise<PaymentOutcome> {
+  async settle(event: PaymentEvent, deadline: Deadline, isRepeat = true): Promise<PaymentOutcome> {
     const { reference, status: payment, money, returnsUnits } = event;
     const isRefund = payment === 'refunded';
     const target = isRefund ? await this.#targetOf(event, deadline) : undefined;
@@ -63,7 +63,10 @@ class Settlement {
     const id = parseOrderId(event.orderId);
     const settled =
       id &&
-      (await this.#engine.settle({ id, reference, payment, money, due, returnsUnits }, deadline));
+      (await this.#engine.settle(
+        { id, reference, payment, money, due, returnsUnits, isRepeat },
+        deadline,
+      ));
     if (!settled || settled.status === 'order_not_found') {
       // Money for an order that never was has gone back.
       return due ? this.#decide(event, 'applied', deadline) : { status: 'order_not_found' };
@@ -92,27 +95,32 @@ export function createInbox(engine: Engine, database: Database, log: Logger): In
   const settlement = new Settlement(engine, database);
 
   // Refunds that came before the payment they give back; the sweeper has them, too.
-  const settleWaiting = async (open: readonly Receipt[], deadline: Deadline): Promise<void> => {
-    for (const refund of open) {
-      if (refund.status !== 'refunded') continue;
+  const settleWaiting = async (refunds: readonly Receipt[], deadline: Deadline): Promise<void> => {
+    for (const refund of refunds) {
       await settlement.settle(refund, deadline).catch((error) => {
         log.debug({ err: error, reference: refund.reference }, 'a refund is left to the sweeper');
       });
     }
   };
 
-  const settleOpen = async (event: PaymentEvent, deadline: Deadline): Promise<PaymentOutcome> => {
+  const settleOpen = async (
+    event: PaymentEvent,
+    deadline: Deadline,
+    isRepeat = true,
+  ): Promise<PaymentOutcome> => {
     const listing = listOpenOf(database, event.orderId, OPEN_MAX);
     const open = await query(deadline, 'open receipts', listing);
     const own = open.findIndex(({ reference }) => reference === event.reference);
-    const before = open.slice(0, Math.max(0, own));
-    const act = async (each: PaymentEvent, index: number): Promise<PaymentOutcome> => {
-      const outcome = await settlement.settle(each, deadline);
-      if (each.status === 'success') await settleWaiting(before.slice(0, index), deadline);
-      return outcome;
-    };
-    for (const [index, each] of before.entries()) await act(each, index);
-    return act(event, before.length);
+    // Only those that waited when their turn came: what has acted must not act again.
+    const waiting: Receipt[] = [];
+    for (const before of open.slice(0, Math.max(0, own))) {
+      const { status } = await settlement.settle(before, deadline);
+      if (before.status === 'success') await settleWaiting(waiting.splice(0), deadline);
+      if (before.status === 'refunded' && status === 'order_not_paid') waiting.push(before);
+    }
+    const outcome = await settlement.settle(event, deadline, isRepeat);
+    if (event.status === 'success') await settleWaiting(waiting, deadline);
+    return outcome;
   };
 
   const receive = async (event: PaymentEvent, deadline: Deadline): Promise<PaymentOutcome> => {
@@ -128,8 +136,8 @@ export function createInbox(engine: Engine, database: Database, log: Logger): In
         return { status: 'duplicate', outcome: known.outcome, orderState: known.orderState };
       }
     }
-    return settleOpen(event, deadline);
+    return settleOpen(event, deadline, stored === 'known');
   };
 
-  return { receive, settleOpen };
+  return { receive, settleOpen: (event, deadline) => settleOpen(event, deadline) };
 }

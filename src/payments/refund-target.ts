@@ -18,9 +18,11 @@ const isOtherMoney = ({ money: paid }: Refundable, { money }: PaymentEvent): boo
   money !== undefined &&
   (paid.amountMinor !== money.amountMinor || paid.currency !== money.currency);
 
-// The payment that a refund names, by the provider's id or by the reference of its event.
-function namedBy({ payment }: PaymentEvent, payments: readonly Refundable[]): Refundable[] {
-  return payments.filter((each) => each.payment === payment || each.reference === payment);
+// The payment that a refund names, by the provider's id or by the reference of an event of it.
+function namedBy({ payment: name }: PaymentEvent, payments: readonly Refundable[]): Refundable[] {
+  const event = payments.find(({ reference }) => reference === name);
+  const id = event?.payment ?? name;
+  return payments.filter((each) => each.payment === id || each === event);
 }
 
 /**

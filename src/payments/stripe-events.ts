@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { minorDigits } from '../domain/money.ts';
+import { parseOrderId } from '../domain/ids.ts';
+import { isCurrency, minorDigits } from '../domain/money.ts';
 import type { Money, PaymentEvent, PaymentStatus } from '../domain/outcomes.ts';
 
 // Fields of Stripe's objects that matter here; there are many more.
@@ -12,7 +13,7 @@ const object = z.object({
   id,
   currency: z.string().length(3).nullish(),
   metadata: z
-    .object({ order_id: z.string().max(64).optional(), return_units: z.string().optional() })
+    .object({ order_id: z.string().optional(), return_units: z.string().optional() })
     .nullish(),
   payment_intent: reference,
   amount_received: z.int().nonnegative().optional(),
@@ -38,11 +39,17 @@ export type StripeMeaning =
   | { kind: 'unreadable'; message: string };
 
 /**
- * Stripe's own digits of a currency's minor unit where they are not ISO 4217's.
+ * How many digits the minor unit of a currency has at Stripe, which is not always what others say.
  *
- * Source: https://docs.stripe.com/currencies (zero-decimal and special cases)
+ * Source: https://docs.stripe.com/currencies (zero-decimal, three-decimal and special cases)
  */
-const STRIPE_DIGITS: Record<string, number> = { ISK: 2, UGX: 2 };
+const NO_DIGITS = 'BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF'.split(' ');
+const THREE_DIGITS = 'BHD JOD KWD OMR TND'.split(' ');
+
+function stripeDigits(code: string): number {
+  if (NO_DIGITS.includes(code)) return 0;
+  return THREE_DIGITS.includes(code) ? 3 : 2;
+}
 
 /** Money as Stripe tells it, or undefined where it does not. */
 export function stripeMoney(
@@ -51,9 +58,9 @@ export function stripeMoney(
 ): Money | undefined {
   if (typeof amount !== 'number' || typeof currency !== 'string') return undefined;
   const code = currency.toUpperCase();
-  const digits = minorDigits(code);
-  const amountMinor = amount * 10 ** (digits - (STRIPE_DIGITS[code] ?? digits));
-  return { amountMinor, currency: code };
+  if (!isCurrency(code)) return undefined;
+  const amountMinor = amount * 10 ** (minorDigits(code) - stripeDigits(code));
+  return { amountMinor: Math.round(amountMinor), currency: code };
 }
 
 interface Meant {
@@ -103,7 +110,10 @@ export function meaningOf({ id: reference, type, data }: StripeEvent): StripeMea
   }
   const { metadata, currency } = read.data;
   const orderId = metadata?.order_id;
-  if (!orderId) return { kind: 'none', reason: 'metadata.order_id names no order' };
+  // Others may use the same account, and that name.
+  if (!orderId || !parseOrderId(orderId)) {
+    return { kind: 'none', reason: 'metadata.order_id names no order' };
+  }
   const { status, amount, payment } = meant;
   const money = stripeMoney(amount, currency);
   const returnsUnits = status === 'refunded' && metadata?.return_units === 'true';

@@ -30,7 +30,7 @@ export function createReceiptSweeper(
 ): ReceiptSweeper {
   const giveUp = async (receipt: Receipt): Promise<ReceiptOutcome | undefined> => {
     const outcome = receipt.status === 'success' ? 'refund_due' : 'ignored';
-    const deciding = giveUpReceipt(database, receipt, outcome);
+    const deciding = giveUpReceipt(database, receipt, outcome, giveUpMs);
     return (await query(new Deadline(SETTLE_LIMIT_MS), 'receipt', deciding)) ? outcome : undefined;
   };
 

@@ -43,7 +43,8 @@ export class ExpectedOrder {
   state = 'not there yet';
   settledBy = '';
   readonly events: Told[] = [];
-  readonly #due: string[] = [];
+  /** Payments whose money waits to go back, the oldest first. */
+  readonly due: string[] = [];
   #areUnitsLeft = true;
 
   #row(): string {
@@ -94,15 +95,15 @@ export class ExpectedOrder {
   #settle(event: Told): void {
     const { outcome, becomes } = TABLE.get(`${this.#row()}/${event.status}`) ?? {};
     if (outcome === undefined) throw new Error(`the table has no ${this.#row()}/${event.status}`);
-    if (event.status === 'refunded' && this.#due.length > 0) {
-      const [first] = this.#due.splice(0, 1);
+    if (event.status === 'refunded' && this.due.length > 0) {
+      const [first] = this.due.splice(0, 1);
       event.outcome = 'applied';
       if (first === this.settledBy && this.state === 'refund_due') this.state = 'refunded';
       return;
     }
     if (outcome === 'waits') return;
     event.outcome = outcome;
-    if (outcome === 'refund_due') this.#due.push(event.name);
+    if (outcome === 'refund_due') this.due.push(event.name);
     if (becomes !== undefined) {
       if (event.status !== 'refunded') this.settledBy = event.name;
       this.#become(becomes);

@@ -154,6 +154,13 @@ class Story {
     const order = await t.engine.readOrder(this.#id, seconds(5));
     const state = order?.state === 'returned' ? 'refunded' : order?.state;
     expect(state ?? 'not there yet', what).toBe(this.expected.state);
+    const due = await t.sql(
+      "SELECT reference FROM payment_events WHERE order_id = ? AND outcome = 'refund_due'" +
+        ' AND refunded_by IS NULL',
+      [orderId(this.#id)],
+    );
+    const expectedDue = this.expected.due.map((name) => this.#event(name).reference);
+    expect(due.map(({ reference }) => reference).sort(), what).toEqual(expectedDue.sort());
     const rows = await t.sql(
       'SELECT reference, outcome FROM payment_events WHERE order_id = ? ORDER BY reference',
       [orderId(this.#id)],

@@ -3,7 +3,7 @@ import { orderId, type ReservationId } from '../../src/domain/ids.ts';
 import type { PaymentEvent } from '../../src/domain/outcomes.ts';
 import { createReceiptSweeper } from '../../src/payments/sweeper.ts';
 import { drained, expectBooksBalance } from '../support/books.ts';
-import { held, hold, ordered, pay, unique } from '../support/buying.ts';
+import { eventOf, held, hold, ordered, pay, refundsDueOn, unique } from '../support/buying.ts';
 import { makeProduct, seconds, startEngine, type TestEngine } from '../support/engine.ts';
 import { captureLog } from '../support/log.ts';
 
@@ -15,16 +15,10 @@ beforeAll(async () => {
 afterEach(() => expectBooksBalance(t));
 afterAll(() => t.stop());
 
-const event = (id: ReservationId, more: Partial<PaymentEvent>): PaymentEvent => {
-  return { orderId: orderId(id), reference: unique('evt'), status: 'success', ...more };
-};
 const tell = (id: ReservationId, more: Partial<PaymentEvent>) =>
-  t.inbox.receive(event(id, more), seconds(5));
+  t.inbox.receive(eventOf(id, more), seconds(5));
 const stateOf = async (id: ReservationId) => (await t.engine.readOrder(id, seconds(2)))?.state;
-const dueOn = async (id: ReservationId) => {
-  const { refunds } = await t.refunds.list(undefined, 500, seconds(2));
-  return refunds.filter((each) => each.orderId === orderId(id)).map(({ reference }) => reference);
-};
+const dueOn = (id: ReservationId) => refundsDueOn(t, id);
 
 /** A cancelled order whose units somebody else has, and that is paid all the same. */
 async function paidInVain(): Promise<{ id: ReservationId; reference: string }> {
@@ -93,7 +87,7 @@ test('a refund of a payment that nobody has told of waits for it', async () => {
   const id = await ordered(t, product);
   const [first, second] = [unique('pi'), unique('pi')];
   await tell(id, { payment: first });
-  const refund = event(id, { status: 'refunded', payment: second });
+  const refund = eventOf(id, { status: 'refunded', payment: second });
   expect(await t.inbox.receive(refund, seconds(5))).toEqual({ status: 'order_not_paid' });
   expect(await stateOf(id)).toBe('paid');
   expect(await tell(id, { payment: second })).toMatchObject({ status: 'refund_due' });

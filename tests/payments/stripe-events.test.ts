@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { meaningOf, stripeMoney } from '../../src/payments/stripe-events.ts';
 
-const ORDER = { order_id: 'order_1' };
+const ORDER_ID = 'order_01m822hvg9e008vyg0m5x19ams';
+const ORDER = { order_id: ORDER_ID };
 const mean = (type: string, object: object) => meaningOf({ id: 'evt_1', type, data: { object } });
 const session = { id: 'cs_1', currency: 'usd', amount_total: 3980, payment_intent: 'pi_1' };
 
@@ -43,7 +44,7 @@ test.each([
     },
   ],
 ])('%s is an event of the order that its metadata names', (type, object, event) => {
-  const expected = { orderId: 'order_1', reference: 'evt_1', ...event };
+  const expected = { orderId: ORDER_ID, reference: 'evt_1', ...event };
   expect(mean(type, object)).toMatchObject({ kind: 'payment', event: expected });
 });
 
@@ -51,6 +52,7 @@ test.each([
   ['customer.created', { id: 'cus_1', metadata: ORDER }],
   ['payment_intent.succeeded', { id: 'pi_1', currency: 'usd', metadata: {} }],
   ['payment_intent.succeeded', { id: 'pi_1', currency: 'usd', metadata: null }],
+  ['payment_intent.succeeded', { id: 'pi_1', currency: 'usd', metadata: { order_id: '1234' } }],
   ['checkout.session.completed', { ...session, payment_status: 'unpaid', metadata: ORDER }],
   ['v1.anything', 'not even an object'],
 ])('%s of %j is no payment here', (type, object) => {
@@ -67,6 +69,8 @@ test.each([
   [500, 'jpy', 500],
   [1990, 'kwd', 1990],
   // Stripe counts these in another unit than ISO 4217.
+  [500_000, 'huf', 5_000],
+  [500_000, 'idr', 5_000],
   [50_000, 'isk', 500],
   [50_000, 'ugx', 500],
 ])('%d %s of Stripe is %d minor units', (amount, currency, amountMinor) => {

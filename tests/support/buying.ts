@@ -4,6 +4,7 @@ import { orderId, type ReservationId } from '../../src/domain/ids.ts';
 import type {
   Hold,
   HoldOutcome,
+  PaymentEvent,
   PaymentOutcome,
   PaymentStatus,
 } from '../../src/domain/outcomes.ts';
@@ -60,6 +61,21 @@ export function pay(
   reference: string = unique('pay'),
 ): Promise<PaymentOutcome> {
   return inbox.receive({ orderId: orderId(id), reference, status }, seconds(5));
+}
+
+/** An event of an order: a success under a new reference, unless it is to be another. */
+export const eventOf = (id: ReservationId, more: Partial<PaymentEvent>): PaymentEvent => {
+  return { orderId: orderId(id), reference: unique('evt'), status: 'success', ...more };
+};
+
+/** References of the payments of an order whose money must go back. */
+export async function refundsDueOn(
+  { refunds }: Pick<Holdfast, 'refunds'>,
+  id: ReservationId,
+): Promise<string[]> {
+  const found = await refunds.list(undefined, 500, seconds(2));
+  const ours = found.refunds.filter((each) => each.orderId === orderId(id));
+  return ours.map(({ reference }) => reference);
 }
 
 /** The same call, so many times at once. */

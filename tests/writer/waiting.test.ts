@@ -1,8 +1,15 @@
 import { expect, test } from 'vitest';
+import { orderId } from '../../src/domain/ids.ts';
 import { Unavailable } from '../../src/domain/unavailable.ts';
 import { expectBooksBalance } from '../support/books.ts';
 import { held, pay } from '../support/buying.ts';
-import { block, openLetters, replayFirst, unblock } from '../support/dead-letters.ts';
+import {
+  block,
+  blockedPurchase,
+  openLetters,
+  replayFirst,
+  unblock,
+} from '../support/dead-letters.ts';
 import { seconds } from '../support/engine.ts';
 import { undrainedEngine } from '../support/undrained.ts';
 
@@ -68,4 +75,15 @@ test('units that were added and wait are not added again, by its caller or the s
   expect(await replayFirst(t)).toMatchObject({ status: 'replayed' });
   expect(await adjust()).toMatchObject({ status: 'adjusted', product: { total: 105 } });
   await expectBooksBalance(t);
+});
+
+test('a payment that waits is one dead letter, however often it is sent again', async () => {
+  const { t, id } = await blockedPurchase();
+  const letters = await openLetters(t);
+  const again = { orderId: orderId(id), reference: 'pay-1', status: 'success' } as const;
+  for (let delivery = 0; delivery < 5; delivery += 1) {
+    await expect(t.inbox.receive(again, seconds(1))).rejects.toThrow(Unavailable);
+    await t.drain(0);
+  }
+  expect(await openLetters(t)).toEqual(letters);
 });
