@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -105,14 +106,14 @@ describe('lockDataDir', () => {
     const locking = lockDataDir(dataDir, (line) => events.push(line));
     const locked = locking.then(() => events.push('locked'));
     await until(() => events.length > 0, 'a word about the wait');
-    server.once('exit', () => events.push('the server ended'));
+    const waiting = `waiting for the servers of an earlier run to stop (processes ${server.pid}) ...`;
+    expect(events).toEqual([waiting]);
+    const ended = once(server, 'exit');
     server.kill('SIGTERM');
     await locked;
-    expect(events).toEqual([
-      `waiting for the servers of an earlier run to stop (processes ${server.pid}) ...`,
-      'the server ended',
-      'locked',
-    ]);
+    expect(events).toEqual([waiting, 'locked']);
+    // The lock may see it end before Node tells.
+    await ended;
     await (await locking).release();
   });
 
