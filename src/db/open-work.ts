@@ -1,6 +1,9 @@
+import { and, asc, eq, inArray, isNull, lt, ne, notInArray, or } from 'drizzle-orm';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { PaymentEvent } from '../domain/outcomes.ts';
 import type { Database } from './client.ts';
+import { IS_ORDER, toReceipt } from './receipts.ts';
+import { orders, paymentEvents } from './schema.ts';
 
 // Work that processes left half done, and payments that their orders contradict.
 
@@ -8,36 +11,24 @@ const AT_MOST = 1_000;
 
 type Row = RowDataPacket;
 
-const eventOf = (row: Row): PaymentEvent => ({
-  orderId: row.order_id,
-  reference: row.reference,
-  status: row.status,
-  money:
-    row.amount_minor === null
-      ? undefined
-      : { amountMinor: Number(row.amount_minor), currency: row.currency },
-  payment: row.payment ?? undefined,
-  returnsUnits: Boolean(row.returns_units),
-});
-
-const EVENT =
-  'e.reference, e.order_id, e.status, e.amount_minor, e.currency, e.payment, e.returns_units';
-
 /**
  * Receipts without an outcome from before a moment whose order is there; not refunds that wait for
  * the payment they give back.
  */
 export async function listForgottenReceipts(
-  { pool }: Database,
+  { orm }: Database,
   before: Date,
 ): Promise<PaymentEvent[]> {
-  const [rows] = await pool.query<Row[]>(
-    `SELECT ${EVENT} FROM payment_events e JOIN orders o ON o.id = CONVERT(e.order_id USING ascii)` +
-      " WHERE e.outcome IS NULL AND (e.status <> 'refunded' OR (o.state IN ('paid', 'refund_due')" +
-      ' AND e.payment IS NULL)) AND e.received_at < ? ORDER BY e.received_at LIMIT ?',
-    [before, AT_MOST],
-  );
-  return rows.map(eventOf);
+  const { outcome, status, payment, receivedAt } = paymentEvents;
+  const canBeRefunded = and(inArray(orders.state, ['paid', 'refund_due']), isNull(payment));
+  const rows = await orm
+    .select({ event: paymentEvents })
+    .from(paymentEvents)
+    .innerJoin(orders, IS_ORDER)
+    .where(and(isNull(outcome), or(ne(status, 'refunded'), canBeRefunded), lt(receivedAt, before)))
+    .orderBy(asc(receivedAt))
+    .limit(AT_MOST);
+  return rows.map(({ event }) => toReceipt(event));
 }
 
 /** A payment that was taken, and an order that does not say so. */
@@ -48,18 +39,19 @@ export interface Contradiction extends PaymentEvent {
 }
 
 /** Receipts that made their order paid, and orders that are not. */
-export async function listContradictedReceipts({ pool }: Database): Promise<Contradiction[]> {
-  const [rows] = await pool.query<Row[]>(
-    `SELECT ${EVENT}, o.state, o.lane FROM payment_events e` +
-      ' LEFT JOIN orders o ON o.id = CONVERT(e.order_id USING ascii)' +
-      " WHERE e.outcome = 'applied' AND e.status = 'success'" +
-      " AND (o.id IS NULL OR o.state NOT IN ('paid', 'refunded', 'returned')) LIMIT ?",
-    [AT_MOST],
-  );
-  return rows.map((row) => ({
-    ...eventOf(row),
-    state: row.state ?? undefined,
-    lane: row.lane ?? null,
+export async function listContradictedReceipts({ orm }: Database): Promise<Contradiction[]> {
+  const { outcome, status } = paymentEvents;
+  const isOther = notInArray(orders.state, ['paid', 'refunded', 'returned']);
+  const rows = await orm
+    .select({ event: paymentEvents, state: orders.state, lane: orders.lane })
+    .from(paymentEvents)
+    .leftJoin(orders, IS_ORDER)
+    .where(and(eq(outcome, 'applied'), eq(status, 'success'), or(isNull(orders.id), isOther)))
+    .limit(AT_MOST);
+  return rows.map(({ event, state, lane }) => ({
+    ...toReceipt(event),
+    state: state ?? undefined,
+    lane,
   }));
 }
 

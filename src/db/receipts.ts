@@ -5,7 +5,7 @@ import { holdId, parseOrderId } from '../domain/ids.ts';
 import type { Money, PaymentEvent, ReceiptOutcome } from '../domain/outcomes.ts';
 import type { ReservationState } from '../domain/reservation.ts';
 import { type Database, isDuplicate } from './client.ts';
-import { paymentEvents } from './schema.ts';
+import { orders, paymentEvents } from './schema.ts';
 
 /** A payment event as MySQL keeps it. Open while `outcome` is null. */
 export interface Receipt extends PaymentEvent {
@@ -24,6 +24,9 @@ type Row = typeof paymentEvents.$inferSelect;
 
 const moneyOf = ({ amountMinor, currency }: Row): Money | undefined =>
   amountMinor === null || currency === null ? undefined : { amountMinor, currency };
+
+/** Providers write anything there; compared as it is, no index of the orders would serve. */
+export const IS_ORDER = eq(orders.id, sql`CONVERT(${paymentEvents.orderId} USING ascii)`);
 
 export const toReceipt = (row: Row): Receipt => ({
   orderId: row.orderId,

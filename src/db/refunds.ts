@@ -2,7 +2,7 @@ import { and, asc, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm';
 import type { ResultSetHeader } from 'mysql2/promise';
 import type { Money } from '../domain/outcomes.ts';
 import type { Database } from './client.ts';
-import { type Receipt, toReceipt } from './receipts.ts';
+import { IS_ORDER, type Receipt, toReceipt } from './receipts.ts';
 import { orders, paymentEvents } from './schema.ts';
 
 // Money that was taken and must go back: successes without anything to sell, second payments of one
@@ -14,8 +14,6 @@ const IS_DUE = and(
   // Nothing cannot go back.
   or(isNull(paymentEvents.amountMinor), gt(paymentEvents.amountMinor, 0)),
 );
-// Providers write anything there; compared as it is, no index of the orders would serve.
-const IS_ORDER = eq(orders.id, sql`CONVERT(${paymentEvents.orderId} USING ascii)`);
 const IS_OPEN = and(IS_DUE, isNull(paymentEvents.refundedBy));
 
 /** Money that waits to go back. */

@@ -60,6 +60,10 @@ export const countAnswer = (description: string, example = 0) =>
 export const momentAnswer = (description: string, example = '2026-07-01T12:00:00.000Z') =>
   z.iso.datetime().openapi({ description: `${description} (UTC)`, example });
 
+export const AMOUNT_MESSAGE =
+  'must be a decimal text such as "129.00", with no more digits than the currency has';
+export const CURRENCY_MESSAGE = 'must be the ISO 4217 code of a currency, such as USD';
+
 /** Money as answers tell it; `what` it is stands before the unit. */
 export const amountAnswer = (what: string, example = '258.00') =>
   textAnswer(`${what}, as a decimal number of \`currency\``, example);

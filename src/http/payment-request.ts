@@ -1,11 +1,9 @@
 import { z } from '@hono/zod-openapi';
 import { isCurrency, parseMoney } from '../domain/money.ts';
 import type { PaymentEvent } from '../domain/outcomes.ts';
-import { visibleAsciiField } from './fields.ts';
+import { AMOUNT_MESSAGE, CURRENCY_MESSAGE, visibleAsciiField } from './fields.ts';
 
 const ORDER_ID = 'must be a text of 1 to 64 characters';
-const AMOUNT = 'must be a decimal text such as "129.00", with no more digits than the currency has';
-const CURRENCY = 'must be the ISO 4217 code of a currency, such as USD';
 const BOTH = 'must be there with amount, and only with it';
 const RETURNS = 'must be true or false, and only where status is refunded';
 
@@ -26,7 +24,7 @@ export const paymentRequest = z
         .enum(['success', 'failed', 'refunded'], 'must be success, failed or refunded')
         .openapi({ description: 'Whether the money came, or went back' }),
       amount: z
-        .string(AMOUNT)
+        .string(AMOUNT_MESSAGE)
         .optional()
         .openapi({
           description:
@@ -35,7 +33,7 @@ export const paymentRequest = z
           example: '129.00',
         }),
       currency: z
-        .string(CURRENCY)
+        .string(CURRENCY_MESSAGE)
         .optional()
         .openapi({ description: 'ISO 4217 code', example: 'USD' }),
       payment: visibleAsciiField.optional().openapi({
@@ -61,11 +59,11 @@ export const paymentRequest = z
     if ((amount === undefined) !== (currency === undefined)) fail('currency', BOTH);
     if (amount === undefined || currency === undefined) return { ...event, returnsUnits };
     if (!isCurrency(currency)) {
-      fail('currency', CURRENCY);
+      fail('currency', CURRENCY_MESSAGE);
       return event;
     }
     const amountMinor = parseMoney(amount, currency);
-    if (amountMinor === undefined) fail('amount', AMOUNT);
+    if (amountMinor === undefined) fail('amount', AMOUNT_MESSAGE);
     return { ...event, returnsUnits, money: { amountMinor: amountMinor ?? 0, currency } };
   })
   .openapi('PaymentEvent', {

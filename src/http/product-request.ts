@@ -6,7 +6,13 @@ import {
   HOLD_TTL_SECONDS_MAX,
   PAY_TTL_SECONDS_MAX,
 } from '../domain/product.ts';
-import { momentField, visibleAsciiField, whole } from './fields.ts';
+import {
+  AMOUNT_MESSAGE,
+  CURRENCY_MESSAGE,
+  momentField,
+  visibleAsciiField,
+  whole,
+} from './fields.ts';
 
 // 20 items of 10,000 units at this price still add up to a safe integer.
 const PRICE_MINOR_MAX = 10_000_000_000;
@@ -14,8 +20,6 @@ const UNITS_MAX = 1_000_000_000;
 
 const OBJECT = 'must be a JSON object';
 const NAME = 'must be 1 to 200 characters, no control characters among them, and not only spaces';
-const PRICE = 'must be a decimal text such as "129.00", with no more digits than the currency has';
-const CURRENCY = 'must be the ISO 4217 code of a currency, such as USD';
 const WINDOW = 'must be later than starts_at';
 
 const limit = (description: string) =>
@@ -38,7 +42,7 @@ const rules = {
       example: 'Aurora desk lamp',
       pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]{1,200}$',
     }),
-  price: z.string(PRICE).openapi({
+  price: z.string(AMOUNT_MESSAGE).openapi({
     description: 'Price of one unit, as a decimal number of `currency`',
     example: '129.00',
   }),
@@ -63,7 +67,7 @@ export interface Wrong {
 /** Minor units of a price in this currency, or what is wrong with it. */
 export function priceMinorOf(price: string, currency: string): number | Wrong {
   const minor = parseMoney(price, currency);
-  if (minor === undefined) return { field: 'price', message: PRICE };
+  if (minor === undefined) return { field: 'price', message: AMOUNT_MESSAGE };
   if (minor > PRICE_MINOR_MAX) return { field: 'price', message: 'is too high' };
   return minor;
 }
@@ -84,8 +88,8 @@ export function newProductRequest(lanes: number) {
       {
         ...rules,
         currency: z
-          .string(CURRENCY)
-          .refine(isCurrency, CURRENCY)
+          .string(CURRENCY_MESSAGE)
+          .refine(isCurrency, CURRENCY_MESSAGE)
           .openapi({ description: 'ISO 4217 code', example: 'USD' }),
         total_stock: whole(0, UNITS_MAX).openapi({ description: 'Units on sale', example: 100 }),
         lane: whole(0, lanes - 1)

@@ -1,5 +1,4 @@
 import { createRoute, OpenAPIHono, type z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 import { Deadline } from '../../domain/deadline.ts';
 import type { RulesPatch } from '../../domain/outcomes.ts';
 import type { Product } from '../../domain/product.ts';
@@ -17,6 +16,7 @@ import {
   windowError,
 } from '../product-request.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
+import { unknownProduct } from '../unknown.ts';
 import { ADMIN, ADMIN_REFUSALS } from './admin-route.ts';
 
 const PRODUCT_ID = [PRODUCT_ID_PARAMETER];
@@ -117,9 +117,6 @@ const resumeProduct = createRoute({
     ...refusals('product_not_found', ...ADMIN_REFUSALS),
   },
 });
-
-const unknownProduct = (c: Context) =>
-  problem(c, 'product_not_found', { detail: 'There is no such product.' });
 
 // What a patch means for this product: its price is in the product's currency, and its window
 // joins the times that stay.

@@ -1,5 +1,4 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 import type { RefundPlace } from '../../db/refunds.ts';
 import { Deadline } from '../../domain/deadline.ts';
 import { parseOrderId } from '../../domain/ids.ts';
@@ -16,6 +15,7 @@ import {
   orderDetailsJson,
   orderIdAnswer,
 } from '../reservation-answer.ts';
+import { unknownOrder } from '../unknown.ts';
 import { ADMIN, ADMIN_REFUSALS } from './admin-route.ts';
 
 const PAGE = 100;
@@ -144,9 +144,6 @@ const refundOrder = createRoute({
     ),
   },
 });
-
-const unknownOrder = (c: Context) =>
-  problem(c, 'order_not_found', { detail: 'There is no such order.' });
 
 function placeOf(text: string | undefined): RefundPlace | undefined | null {
   if (text === undefined) return undefined;

@@ -8,6 +8,7 @@ import type { AppDeps } from '../deps.ts';
 import { type ProblemResponse, problem } from '../problems.ts';
 import { refusals } from '../refusals.ts';
 import { HOLD_ID_PARAMETER, holdAnswer, holdJson } from '../reservation-answer.ts';
+import { unknownHold } from '../unknown.ts';
 
 const extendHold = createRoute({
   method: 'post',
@@ -35,9 +36,6 @@ const extendHold = createRoute({
     ),
   },
 });
-
-const unknownHold = (c: Context) =>
-  problem(c, 'hold_not_found', { detail: 'There is no such hold.' });
 
 function refuseExtension(
   c: Context,

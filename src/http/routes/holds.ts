@@ -18,6 +18,7 @@ import { invalid, type ProblemResponse, problem, retryAfter } from '../problems.
 import { limitBuyers } from '../rate-limit.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
 import { HOLD_ID_PARAMETER, holdAnswer, holdJson } from '../reservation-answer.ts';
+import { unknownHold } from '../unknown.ts';
 
 const takeHold = createRoute({
   method: 'post',
@@ -189,9 +190,6 @@ function refuseHold(c: Context, outcome: HoldRefusal, nowMs: number): ProblemRes
       return refuseForUnits(c, outcome);
   }
 }
-
-const unknownHold = (c: Context) =>
-  problem(c, 'hold_not_found', { detail: 'There is no such hold.' });
 
 function refuseRelease(
   c: Context,

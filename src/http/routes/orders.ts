@@ -16,6 +16,7 @@ import {
   orderDetailsJson,
   orderJson,
 } from '../reservation-answer.ts';
+import { unknownHold, unknownOrder } from '../unknown.ts';
 
 const orderRequest = z
   .object(
@@ -101,12 +102,6 @@ const cancelOrder = createRoute({
     ),
   },
 });
-
-const unknownHold = (c: Context) =>
-  problem(c, 'hold_not_found', { detail: 'There is no such hold.' });
-
-const unknownOrder = (c: Context) =>
-  problem(c, 'order_not_found', { detail: 'There is no such order.' });
 
 function refuseOrder(
   c: Context,

@@ -1,11 +1,11 @@
 import type { HttpBindings } from '@hono/node-server';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 import type { AppDeps } from '../deps.ts';
 import { PRODUCT_ID_PARAMETER, productIdOf } from '../fields.ts';
-import { type ProblemResponse, problem } from '../problems.ts';
+import { problem } from '../problems.ts';
 import { refusals } from '../refusals.ts';
 import { StockStreams, type StreamLimits } from '../stock-streams.ts';
+import { unknownProduct } from '../unknown.ts';
 
 const EVENTS = `Server-sent events: \`stock\` with the product as JSON, as a read of it answers.
 The first comes at once; then, at most four a second, one whenever something of it has changed.
@@ -48,9 +48,6 @@ const HEADERS = {
   'X-Accel-Buffering': 'no',
 };
 
-const notThere = (c: Context): ProblemResponse =>
-  problem(c, 'product_not_found', { detail: 'There is no such product.' });
-
 export function streamRoutes(
   { engine, listening, log }: Pick<AppDeps, 'engine' | 'listening' | 'log'>,
   limits: Partial<StreamLimits> = {},
@@ -60,12 +57,12 @@ export function streamRoutes(
 
   routes.openapi(streamProduct, async (c) => {
     const id = productIdOf(c.req.param('id'));
-    if (!id) return notThere(c);
+    if (!id) return unknownProduct(c);
     const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>;
     const opened = await streams.open(id, () => outgoing?.destroy());
     switch (opened.status) {
       case 'unknown':
-        return notThere(c);
+        return unknownProduct(c);
       case 'full': {
         const detail = 'This process has all the listeners that it takes. Try again.';
         return problem(c, 'overloaded', { detail });
