@@ -38,7 +38,7 @@ function printRefunds(due: readonly RefundDue[]): void {
     ]);
   printTable(['received', 'order', 'paid', 'buyer', 'reference', 'why'], rows);
   process.stdout.write(
-    '\nGive the money back where it was paid, then: holdfast refunds done <order>\n',
+    '\nGive the money back where it was paid, then: holdfast refunds done <order> <reference>\n',
   );
 }
 
@@ -50,13 +50,16 @@ async function list({ json }: Json): Promise<void> {
   if (due.length > 0) process.exitCode = 1;
 }
 
-async function done(order: string, { json }: Json): Promise<void> {
+async function done(order: string, named: string[], { json }: Json): Promise<void> {
   const outcome = await withHoldfast(await readCommandConfig(), ({ refunds }) =>
-    refunds.done(order, new Deadline(LIMIT_MS)),
+    refunds.done(order, named.length > 0 ? named : undefined, new Deadline(LIMIT_MS)),
   );
   if (outcome.status === 'order_not_found') throw new Error(`there is no order ${order}`);
   if (outcome.status === 'no_refund_due') {
-    throw new Error(`no money was due back on ${order}; see refunds list`);
+    const which = named.length > 0 ? ` for ${named.join(', ')}` : '';
+    throw new Error(
+      `no money was due back on ${order}${which}; nothing is noted, see refunds list`,
+    );
   }
   const { references } = outcome;
   if (json) printJson({ order_id: order, references });
@@ -79,9 +82,12 @@ Examples:
   $ holdfast refunds list --json | jq -r '.refunds[].payment'`;
 
 const DONE_HELP = `
-Saying it again changes nothing.
+Name the payments you gave back, as refunds list does: another may have become
+due meanwhile. Without references it means all that is due on the order. Saying
+it again changes nothing.
 
-Example:
+Examples:
+  $ holdfast refunds done order_01jzc0000000000000000000000 evt_8f14e45f
   $ holdfast refunds done order_01jzc0000000000000000000000`;
 
 const jsonOption = () => new Option('--json', 'print JSON for machines');
@@ -102,6 +108,7 @@ export const refundsCommand = (): Command =>
       new Command('done')
         .description('the money due on an order has gone back')
         .argument('<order>', 'as listed')
+        .argument('[references...]', 'of its payments, as listed')
         .addOption(jsonOption())
         .addHelpText('after', DONE_HELP)
         .action(done),

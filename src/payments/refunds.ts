@@ -23,11 +23,13 @@ export interface Refunds {
     deadline: Deadline,
   ) => Promise<{ refunds: RefundDue[]; open: number }>;
   /**
-   * Notes that all money due on an order has gone back; an order that waited for that is refunded.
-   * `references` are the payments that it was still open for: a repeat finds none.
+   * Notes that the money due on an order has gone back: of the payment events named, or of all. An
+   * order that waited for that is refunded. `references` in the answer are those that were still
+   * due: a repeat finds none. Where one of the named never was due, nothing is noted.
    */
   done: (
     order: string,
+    named: readonly string[] | undefined,
     deadline: Deadline,
   ) => Promise<
     | { status: 'done'; references: string[] }
@@ -67,10 +69,11 @@ export function createRefunds(engine: Engine, inbox: Inbox, database: Database):
       return { refunds, open: await query(deadline, 'refunds', countRefundsDue(database)) };
     },
 
-    done: async (order, deadline) => {
+    done: async (order, named, deadline) => {
       const payments = await query(deadline, 'payments', listPaymentsOf(database, order));
-      const due = payments.filter(({ isDue }) => isDue);
-      if (due.length === 0) {
+      const known = payments.filter(({ isDue }) => isDue);
+      const due = named ? known.filter(({ reference }) => named.includes(reference)) : known;
+      if (due.length === 0 || (named && due.length < new Set(named).size)) {
         const id = parseOrderId(order);
         const isKnown = id && (await engine.readOrder(id, deadline));
         return { status: isKnown ? 'no_refund_due' : 'order_not_found' };

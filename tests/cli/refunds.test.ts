@@ -24,7 +24,10 @@ test('refunds: nothing due, then a second payment until it is done', async () =>
   expect(listed.stdout).toMatch(line);
   const { stdout } = await run(t, 'refunds', 'list', '--json');
   expect(JSON.parse(stdout)).toMatchObject({ open: 1, refunds: [{ reference: 'pay-2' }] });
-  const done = await run(t, 'refunds', 'done', orderId(id));
+  const wrong = await run(t, 'refunds', 'done', orderId(id), 'pay-2', 'pay-3');
+  expect(wrong.code).toBe(1);
+  expect(wrong.stderr).toContain(`no money was due back on ${orderId(id)} for pay-2, pay-3;`);
+  const done = await run(t, 'refunds', 'done', orderId(id), 'pay-2');
   expect(done).toMatchObject({ code: 0, stdout: `${orderId(id)}: pay-2 has gone back\n` });
   const again = await run(t, 'refunds', 'done', orderId(id));
   expect(again).toMatchObject({ code: 0, stdout: `${orderId(id)}: it was done before\n` });

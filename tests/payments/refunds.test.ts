@@ -40,8 +40,11 @@ test('P5: what is due is listed with its money until it is done, and done twice 
     money: { amountMinor: 1990, currency: 'USD' },
   });
   const done = { status: 'done', references: [reference] };
-  expect(await t.refunds.done(orderId(id), seconds(5))).toEqual(done);
-  expect(await t.refunds.done(orderId(id), seconds(5))).toEqual({ ...done, references: [] });
+  expect(await t.refunds.done(orderId(id), undefined, seconds(5))).toEqual(done);
+  expect(await t.refunds.done(orderId(id), undefined, seconds(5))).toEqual({
+    ...done,
+    references: [],
+  });
   expect(await dueOn(id)).toEqual([]);
   expect((await t.engine.admin.overview(seconds(2))).refundsDue).toBe(before - 1);
   const order = await t.engine.readOrder(id, seconds(2));
@@ -50,7 +53,9 @@ test('P5: what is due is listed with its money until it is done, and done twice 
 
 test('done at the same time by two people is done once', async () => {
   const { id, reference } = await paidInVain();
-  const both = await Promise.all([0, 1].map(() => t.refunds.done(orderId(id), seconds(5))));
+  const both = await Promise.all(
+    [0, 1].map(() => t.refunds.done(orderId(id), undefined, seconds(5))),
+  );
   for (const each of both) expect(each.status).toBe('done');
   expect(await dueOn(id)).toEqual([]);
   const rows = await t.sql('SELECT refunded_by FROM payment_events WHERE order_id = ?', [
@@ -61,6 +66,21 @@ test('done at the same time by two people is done once', async () => {
   expect(history?.steps.map(({ to }) => to)).toEqual([
     ...['held', 'pending', 'cancelled', 'refund_due', 'returned'],
   ]);
+});
+
+test('done by reference leaves alone what became due meanwhile', async () => {
+  const id = await ordered(t, await makeProduct(t));
+  const [first, listed, later] = [unique('pay'), unique('pay'), unique('pay')];
+  for (const reference of [first, listed, later]) await tell(id, { reference });
+  const done = (...named: string[]) => t.refunds.done(orderId(id), named, seconds(5));
+  for (const wrong of [first, unique('nobody')]) {
+    expect(await done(listed, wrong)).toEqual({ status: 'no_refund_due' });
+  }
+  expect(await dueOn(id)).toEqual([listed, later]);
+  expect(await done(listed, listed)).toEqual({ status: 'done', references: [listed] });
+  expect(await done(listed)).toEqual({ status: 'done', references: [] });
+  expect(await dueOn(id)).toEqual([later]);
+  expect(await done(listed, later)).toEqual({ status: 'done', references: [later] });
 });
 
 test('a second payment that goes back leaves the order as it is', async () => {
@@ -119,10 +139,16 @@ test('people refund a paid order, and ask for its units later', async () => {
 
 test('who has nothing due is told so', async () => {
   const id = await ordered(t, await makeProduct(t));
-  expect(await t.refunds.done(orderId(id), seconds(5))).toEqual({ status: 'no_refund_due' });
+  expect(await t.refunds.done(orderId(id), undefined, seconds(5))).toEqual({
+    status: 'no_refund_due',
+  });
   const nobody = 'order_01jzc0000000000000000000000';
-  expect(await t.refunds.done(nobody, seconds(5))).toEqual({ status: 'order_not_found' });
-  expect(await t.refunds.done('nonsense', seconds(5))).toEqual({ status: 'order_not_found' });
+  expect(await t.refunds.done(nobody, undefined, seconds(5))).toEqual({
+    status: 'order_not_found',
+  });
+  expect(await t.refunds.done('nonsense', undefined, seconds(5))).toEqual({
+    status: 'order_not_found',
+  });
 });
 
 test('P5: after a day, money without an order is due back; what can still be ordered is not given up', async () => {
@@ -156,7 +182,7 @@ test('P5: after a day, money without an order is due back; what can still be ord
   expect(refunds.find(({ orderId }) => orderId === lost)).toMatchObject({
     ...{ reference: names.lost, money: { amountMinor: 700, currency: 'EUR' }, buyer: '' },
   });
-  const done = await t.refunds.done(lost, seconds(5));
+  const done = await t.refunds.done(lost, undefined, seconds(5));
   expect(done).toEqual({ status: 'done', references: [names.lost] });
   await t.engine.order(id, '', seconds(5));
   await createReceiptSweeper(t.inbox, t.database, log, -1_000).sweep();

@@ -4,7 +4,7 @@ import { Deadline } from '../../domain/deadline.ts';
 import { parseOrderId } from '../../domain/ids.ts';
 import { COMMIT_BUDGET_MS } from '../budgets.ts';
 import type { AppDeps } from '../deps.ts';
-import { countAnswer, textAnswer } from '../fields.ts';
+import { countAnswer, textAnswer, visibleAsciiField } from '../fields.ts';
 import { invalid, problem } from '../problems.ts';
 import { refundAnswer, refundJson } from '../refund-answer.ts';
 import { BODY_REFUSALS, refusals } from '../refusals.ts';
@@ -76,8 +76,33 @@ const finishRefund = createRoute({
   summary: 'Say that the money due on an order has gone back',
   description:
     'An order that is `refund_due` is `refunded` then; one that is `paid` stays so, where it was ' +
-    'paid twice. Saying it again changes nothing.',
+    'paid twice. Saying it again changes nothing. Nothing is noted where one of the references is ' +
+    'of nothing that was due.',
   parameters: ORDER_ID,
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z
+            .strictObject(
+              {
+                references: z
+                  .array(visibleAsciiField, `must be a list of 1 to ${PAGE} references`)
+                  .min(1, `must be 1 to ${PAGE} references`)
+                  .max(PAGE, `must be 1 to ${PAGE} references`)
+                  .openapi({
+                    description: 'Of the payment events whose money has gone back, as listed',
+                    example: ['evt_8f14e45f'],
+                  }),
+              },
+              'must be a JSON object',
+            )
+            .openapi('RefundsDone'),
+        },
+      },
+    },
+  },
   responses: {
     200: {
       description: 'Nothing is due on this order any more.',
@@ -96,7 +121,13 @@ const finishRefund = createRoute({
         },
       },
     },
-    ...refusals('order_not_found', 'no_refund_due', 'overloaded', ...ADMIN_REFUSALS),
+    ...refusals(
+      'order_not_found',
+      'no_refund_due',
+      'overloaded',
+      ...ADMIN_REFUSALS,
+      ...BODY_REFUSALS,
+    ),
   },
 });
 
@@ -165,13 +196,16 @@ export function adminRefundRoutes({ refunds }: Pick<AppDeps, 'refunds'>): OpenAP
 
   routes.openapi(finishRefund, async (c) => {
     const order_id = c.req.param('order_id');
-    const outcome = await refunds.done(order_id, new Deadline(COMMIT_BUDGET_MS));
+    const { references } = c.req.valid('json');
+    const outcome = await refunds.done(order_id, references, new Deadline(COMMIT_BUDGET_MS));
     switch (outcome.status) {
       case 'order_not_found':
         return unknownOrder(c);
       case 'no_refund_due':
         return problem(c, 'no_refund_due', {
-          detail: 'No money was due back on this order. A paid order is refunded by /refund.',
+          detail:
+            'No money was due back on this order for one of these references. What is due is told ' +
+            'by /api/admin/refunds; a paid order is refunded by /refund.',
         });
       case 'done':
         return c.json({ order_id, references: outcome.references }, 200);
