@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { answerOf, type Item, type Operation, type Request } from './history.ts';
 import { choose, pick, type Random, seeded, whole } from './random.ts';
 import type { Product, Sale } from './sale.ts';
-import { PAY_TTL_MS } from './world.ts';
+import { EXTEND_MS, PAY_TTL_MS } from './world.ts';
 
 /** Buyers of the product that limits units per buyer. */
 const LIMITED_BUYERS = 30;
@@ -20,8 +20,8 @@ export interface Shelf {
 export async function fillShelf(sale: Sale): Promise<Shelf> {
   return {
     scarce: await sale.create('scarce', 25),
-    rare: await sale.create('rare', 150),
-    plenty: await sale.create('plenty', 1_000_000),
+    rare: await sale.create('rare', 150, { extend_seconds: EXTEND_MS / 1_000 }),
+    plenty: await sale.create('plenty', 1_000_000, { extend_seconds: EXTEND_MS / 1_000 }),
     limited: await sale.create('limited', 400, { max_per_buyer: 3 }),
     extra: await sale.create('extra', 300),
   };
@@ -95,12 +95,23 @@ class Buyer {
     const holdId = answerOf(await asking)?.body.hold_id;
     if (!holdId) return;
     await this.#sale.think(this.#random);
+    if (this.#chance(0.12)) await this.#extend(holdId);
     await choose<() => Promise<unknown>>(this.#random, [
       [() => this.#order(holdId), 66],
       [() => this.#early(holdId), 5],
       [() => this.#release(holdId), 14],
       [() => this.#orderAndRelease(holdId), 3],
       [async () => {}, 12],
+    ])();
+  }
+
+  // Once, twice at once, or while it is ordered.
+  async #extend(holdId: string): Promise<void> {
+    const extend = () => this.#ask({ kind: 'extend', hold_id: holdId });
+    await choose<() => Promise<unknown>>(this.#random, [
+      [extend, 6],
+      [() => Promise.all([extend(), extend()]), 2],
+      [() => Promise.all([extend(), this.#ask({ kind: 'order', hold_id: holdId })]), 2],
     ])();
   }
 

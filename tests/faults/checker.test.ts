@@ -4,6 +4,7 @@ import {
   goodSale,
   hold,
   holdRow,
+  iso,
   NOTHING_DECLARED,
   orderRow,
   PRODUCT,
@@ -111,6 +112,28 @@ describe('I3: one end, once', () => {
     const sale = goodSale();
     holdRow(sale, 'c').endedAtMs = holdRow(sale, 'c').expiresAtMs - 1;
     expect(counts(sale)).toEqual({ lost: 1 });
+  });
+
+  test('a hold extended, whose row has another deadline', () => {
+    const BODIES: Record<number, object> = {
+      200: { expires_at: iso(2_500) },
+      409: { code: 'extension_not_allowed' },
+    };
+    const extended = (status: number, byMs: number) => {
+      const sale = goodSale();
+      const body = BODIES[status] ?? {};
+      sale.told({ kind: 'extend', hold_id: hold('c') }, 100, status, body);
+      const row = holdRow(sale, 'c');
+      const expiresAtMs = row.expiresAtMs + byMs;
+      Object.assign(row, { expiresAtMs, endedAtMs: expiresAtMs + 5 });
+      return counts(sale);
+    };
+    expect(extended(200, 1_500)).toEqual({});
+    expect(extended(200, 0)).toEqual({ lost: 1 });
+    expect(extended(503, 1_500)).toEqual({});
+    expect(extended(503, 0)).toEqual({});
+    expect(extended(503, 2_001)).toEqual({ broken: 1 });
+    expect(extended(409, 1_500)).toEqual({ broken: 1 });
   });
 
   test('a hold acknowledged as released and as ordered', () => {

@@ -52,7 +52,7 @@ function mutationLines(earlier: string, all: readonly Caught[]): string[] {
 const INTRODUCTION = `# What it survives
 
 Real servers and processes are killed, stopped, robbed of their data and misled in the middle of a
-sale. Forty clients hold, order, pay (early, late, twice, contradicting themselves), cancel, give back
+sale. Forty clients hold, extend, order, pay (early, late, twice, contradicting themselves), cancel, give back
 and look, and ops add and take stock; everything they ask and are told is recorded. A checker that
 shares no code with the engine decides from this history and from what both stores say in the end.
 An outcome that nobody was told (\`unknown\`) counts neither way.

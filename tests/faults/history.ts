@@ -9,6 +9,7 @@ export interface Item {
 export type Request =
   | { kind: 'hold'; items: Item[]; buyer: string; key?: string }
   | { kind: 'order'; hold_id: string; key?: string }
+  | { kind: 'extend'; hold_id: string }
   | { kind: 'release'; hold_id: string }
   | { kind: 'cancel'; order_id: string }
   | { kind: 'pay'; order_id: string; reference: string; status: 'success' | 'failed' }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { describeMachine } from '../../bench/machine.ts';
 import { writeDocs } from './docs.ts';
 import { MUTATIONS, type Mutation } from './mutations/all.ts';
@@ -64,7 +64,11 @@ const command = new Command('npm run faults --')
   .description(
     'kills, stops and robs real servers in the middle of a sale, and counts what is lost',
   )
-  .option('--only <names>', 'only these rows, by commas', rowsOf, ROWS)
+  .addOption(
+    new Option('--only <names>', 'only these rows, by commas')
+      .argParser(rowsOf)
+      .default(ROWS, 'all rows'),
+  )
   .option('--seed <number>', 'the first seed', positive, 1)
   .option('--seeds <count>', 'seeds of each row', positive, 3)
   .option('--operations <count>', 'operations of each sale, at least', positive, 2_000)

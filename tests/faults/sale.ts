@@ -22,6 +22,7 @@ export interface SaleOptions {
 const TRIES_MAX: Record<Request['kind'], number> = {
   hold: 4,
   order: 6,
+  extend: 4,
   release: 4,
   cancel: 4,
   pay: 8,
@@ -63,7 +64,7 @@ export class Sale {
   async create(
     name: string,
     stock: number,
-    more: { max_per_buyer?: number; hold_ttl_seconds?: number } = {},
+    more: { max_per_buyer?: number; hold_ttl_seconds?: number; extend_seconds?: number } = {},
   ): Promise<Product> {
     const body = { name, price: '9.50', currency: 'USD', total_stock: stock, ...more };
     const { id } = await this.admin('POST', '/api/admin/products', body);

@@ -24,6 +24,8 @@ export function callOf(request: Request): Call {
       const { hold_id, key } = request;
       return { method: 'POST', path: '/api/orders', body: { hold_id }, headers: keyed(key) };
     }
+    case 'extend':
+      return { method: 'POST', path: `/api/holds/${request.hold_id}/extend` };
     case 'release':
       return { method: 'DELETE', path: `/api/holds/${request.hold_id}` };
     case 'cancel':

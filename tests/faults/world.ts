@@ -11,6 +11,8 @@ import { ADMIN_TOKEN } from './shop.ts';
 
 export const HOLD_TTL_MS = 3_000;
 export const PAY_TTL_MS = 5_000;
+/** Of products whose holds can be extended. */
+export const EXTEND_MS = 2_000;
 
 /** What all rows of a run share. */
 export interface Ground {

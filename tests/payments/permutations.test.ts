@@ -26,6 +26,8 @@ const LENGTH_MAX = 5;
 const SAMPLED_EVERY: Record<number, number> = { 4: 3, 5: 7 };
 const AT_ONCE = 24;
 const ALL = process.env.PERMUTATIONS === 'all';
+/** Longer than all of it takes: units that others took must stay taken. */
+const HOLD_TTL_MS = 3_600_000;
 
 /** Where a process dies: behind the receipt, or behind the script, before anybody is answered. */
 interface Crash {
@@ -184,7 +186,7 @@ async function sweepAll(): Promise<void> {
 }
 
 async function tellStory(run: Run, redelivers: boolean): Promise<Story> {
-  const product = await makeProduct(t, { totalStock: 2 });
+  const product = await makeProduct(t, { totalStock: 2, holdTtlMs: HOLD_TTL_MS });
   const { id } = await held(t, product);
   const story = new Story(id, product, run);
   for (const event of run.events) await story.happen(event);

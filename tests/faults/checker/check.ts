@@ -21,7 +21,7 @@ export interface Verdict {
 const EXPECTED_REFUSALS = new Set([
   ...['sold_out', 'buyer_limit', 'hold_not_found', 'hold_used', 'hold_expired', 'hold_released'],
   ...['order_not_found', 'order_paid', 'order_expired', 'reference_conflict'],
-  'insufficient_available',
+  ...['insufficient_available', 'extension_not_allowed'],
 ]);
 
 function checkAnswers(history: History, findings: Findings): void {

@@ -1,4 +1,5 @@
 import { type History, type Item, lastEnd, type OperationOf } from '../history.ts';
+import { EXTEND_MS } from '../world.ts';
 import type { Findings } from './findings.ts';
 import { type FinalState, type HoldRow, orderOf, type Rules } from './state.ts';
 import { oks, orderAcknowledged, type Story } from './stories.ts';
@@ -29,12 +30,27 @@ export function checkHolds(
     if (textOf(row.items) !== textOf(story.items)) {
       findings.add('broken', `${story.holdId} was told as ${textOf(story.items)} and has others`);
     }
-    if (row.expiresAtMs !== story.expiresAtMs) {
-      findings.add('broken', `${story.holdId} was told another deadline than its row has`);
-    }
+    checkDeadline(story, row, rules, findings);
     checkEarlyEnd(story, row, rules, findings);
     checkRelease(story, row, rules, findings);
   }
+}
+
+function checkDeadline(story: Story, row: HoldRow, rules: Rules, findings: Findings): void {
+  const { holdId, expiresAtMs, extensions } = story;
+  if (row.expiresAtMs === expiresAtMs) return;
+  const told = extensions.flatMap(({ attempts }) => oks(attempts));
+  if (told.length > 0) {
+    const text = `${holdId} was extended, and its row has another deadline`;
+    findings.loss(rules.redisLosesData && row.expiresAtMs < expiresAtMs, text);
+    return;
+  }
+  const mayBeExtended = extensions.some(({ attempts }) =>
+    attempts.some(({ outcome }) => outcome === 'unknown'),
+  );
+  const byMs = row.expiresAtMs - expiresAtMs;
+  if (mayBeExtended && byMs > 0 && byMs <= EXTEND_MS) return;
+  findings.add('broken', `${holdId} was told another deadline than its row has`);
 }
 
 function checkEarlyEnd(story: Story, row: HoldRow, rules: Rules, findings: Findings): void {
@@ -42,7 +58,7 @@ function checkEarlyEnd(story: Story, row: HoldRow, rules: Rules, findings: Findi
   if (row.state === 'expired' && (row.endedAtMs ?? 0) < row.expiresAtMs) {
     findings.loss(rules.redisLosesData, `${holdId} expired before its deadline`);
   }
-  for (const { attempts } of [...story.orders, ...story.releases]) {
+  for (const { attempts } of [...story.orders, ...story.extensions, ...story.releases]) {
     for (const { body, endedAtMs } of attempts) {
       const isBefore = !rules.clockJumps && endedAtMs < expiresAtMs - CLOCK_SLACK_MS;
       const early = body.code === 'hold_expired' && isBefore;

@@ -7,8 +7,10 @@ export interface Story {
   /** The hold that was granted; a repeat with the same key may have been told, too. */
   holds: OperationOf<'hold'>[];
   grantedAtMs: number;
+  /** The last deadline that anybody was told. */
   expiresAtMs: number;
   items: { product_id: number; qty: number }[];
+  extensions: OperationOf<'extend'>[];
   releases: OperationOf<'release'>[];
   orders: OperationOf<'order'>[];
   cancels: OperationOf<'cancel'>[];
@@ -34,13 +36,14 @@ export function storiesOf(history: History): Map<string, Story> {
         continue;
       }
       const expiresAtMs = Date.parse(body.expires_at ?? '');
-      const ends = { releases: [], orders: [], cancels: [], payments: [] };
+      const ends = { extensions: [], releases: [], orders: [], cancels: [], payments: [] };
       const items = body.items ?? [];
       const holds = [hold];
       stories.set(holdId, { holdId, holds, grantedAtMs: endedAtMs, expiresAtMs, items, ...ends });
     }
   }
   const byOrder = new Map([...stories].map(([id, story]) => [orderOf(id), story]));
+  for (const it of history.of('extend')) addExtension(stories.get(it.request.hold_id), it);
   for (const it of history.of('release')) stories.get(it.request.hold_id)?.releases.push(it);
   for (const it of history.of('order')) stories.get(it.request.hold_id)?.orders.push(it);
   for (const it of history.of('cancel')) byOrder.get(it.request.order_id)?.cancels.push(it);
@@ -48,9 +51,16 @@ export function storiesOf(history: History): Map<string, Story> {
   return stories;
 }
 
+function addExtension(story: Story | undefined, it: OperationOf<'extend'>): void {
+  if (!story) return;
+  story.extensions.push(it);
+  const told = oks(it.attempts).map(({ body }) => Date.parse(body.expires_at ?? ''));
+  story.expiresAtMs = Math.max(story.expiresAtMs, ...told);
+}
+
 /** The first word that the order is made and durable: its own answer, or `hold_used` to another. */
-export function orderAcknowledged({ orders, releases }: Story): Attempt | undefined {
-  const used = [...orders, ...releases].flatMap(({ attempts }) =>
+export function orderAcknowledged({ orders, extensions, releases }: Story): Attempt | undefined {
+  const used = [...orders, ...extensions, ...releases].flatMap(({ attempts }) =>
     attempts.filter(({ body }) => body.code === 'hold_used'),
   );
   const made = orders.flatMap(({ attempts }) => oks(attempts));
