@@ -45,7 +45,7 @@ local function decide()
   product.total = product.total + delta
   product.available = product.available + delta
   product.changed = true
-  add_to_entry('stock', {product_id, integer(delta), key})
+  add_to_entry('stock', product_id .. '\t' .. integer(delta) .. '\t' .. key)
   remember(remembered_key, integer(delta), ttl_ms)
   return {'adjusted', now_ms}
 end

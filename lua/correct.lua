@@ -43,10 +43,10 @@ product.held = product.held + held
 product.pending = product.pending + pending
 product.sold = product.sold + sold
 product.changed = true
-add_to_entry('corrected', {
+add_to_entry('corrected', table.concat({
   product_id, by, integer(total), integer(available), integer(held), integer(pending),
   integer(sold),
-})
+}, '\t'))
 commit(call)
 redis.call('HINCRBY', lane_key, 'corrections', 1)
 return {'corrected', now_ms}

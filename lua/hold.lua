@@ -68,7 +68,7 @@ local function earliest_deadline()
 end
 
 -- Why the sale of these items is refused before any unit is counted, or nil.
-local function refused_by_rules(items, buyer)
+local function refused_by_rules(items, has_buyer)
   local currency
   for _, item in ipairs(items) do
     local product = load_product(item.product_id)
@@ -85,14 +85,47 @@ local function refused_by_rules(items, buyer)
     end
     if currency and currency ~= product.currency then return {'mixed_currencies'} end
     currency = product.currency
-    if product.max_per_buyer and buyer == '' then return {'buyer_required', item.product_id} end
+    if product.max_per_buyer and not has_buyer then return {'buyer_required', item.product_id} end
   end
   return nil
 end
 
+-- What every hold of these items is in this batch, or why their sale is refused.
+local function make_offer(items_text, has_buyer)
+  local items = parse_items(items_text)
+  local refusal = refused_by_rules(items, has_buyer)
+  if refusal then return {refusal = refusal} end
+  local amount_minor, ttl_ms, counted, prices = 0, math.huge, false, {}
+  for index, item in ipairs(items) do
+    local product = load_product(item.product_id)
+    amount_minor = amount_minor + product.price_minor * item.qty
+    ttl_ms = math.min(ttl_ms, product.hold_ttl_ms)
+    -- Counted for all its products or for none, so that the index member can say it in one word.
+    counted = counted or product.max_per_buyer ~= nil
+    prices[index] = integer(product.price_minor)
+  end
+  local currency, deadline_ms = load_product(items[1].product_id).currency, now_ms + ttl_ms
+  return {
+    items = items, items_text = items_text, deadline_ms = deadline_ms, amount_minor = amount_minor,
+    currency = currency, counted = counted, prices = table.concat(prices, ','),
+    reply = {'held', integer(deadline_ms), integer(amount_minor), currency},
+  }
+end
+
+-- Rules do not change within a batch, and most of its requests ask for the same.
+local offers = {[true] = {}, [false] = {}}
+local function load_offer(items_text, has_buyer)
+  local offer = offers[has_buyer][items_text]
+  if not offer then
+    offer = make_offer(items_text, has_buyer)
+    offers[has_buyer][items_text] = offer
+  end
+  return offer
+end
+
 -- Why units are refused, or nil. Both reasons can rest on overdue units.
-local function refused_by_units(items, buyer)
-  for _, item in ipairs(items) do
+local function refused_by_units(offer, buyer)
+  for _, item in ipairs(offer.counted and offer.items or {}) do
     local max_per_buyer = load_product(item.product_id).max_per_buyer
     if max_per_buyer then
       local units = load_buyer_units(item.product_id, buyer).units
@@ -101,7 +134,7 @@ local function refused_by_units(items, buyer)
       end
     end
   end
-  for _, item in ipairs(items) do
+  for _, item in ipairs(offer.items) do
     local available = load_product(item.product_id).available
     if available < item.qty then
       return {'sold_out', item.product_id, integer(available), integer(earliest_deadline())}
@@ -110,31 +143,19 @@ local function refused_by_units(items, buyer)
   return nil
 end
 
-local function grant(id, items, items_text, buyer, key, fingerprint)
-  local amount_minor, ttl_ms, counted, prices = 0, math.huge, false, {}
-  local currency
-  for index, item in ipairs(items) do
-    local product = load_product(item.product_id)
-    amount_minor = amount_minor + product.price_minor * item.qty
-    ttl_ms = math.min(ttl_ms, product.hold_ttl_ms)
-    -- Counted for all its products or for none, so that the index member can say it in one word.
-    counted = counted or product.max_per_buyer ~= nil
-    prices[index] = integer(product.price_minor)
-    currency = product.currency
-  end
-  local deadline_ms = now_ms + ttl_ms
-  earliest_granted_ms = math.min(earliest_granted_ms, deadline_ms)
+local function grant(id, offer, buyer, key, fingerprint)
+  earliest_granted_ms = math.min(earliest_granted_ms, offer.deadline_ms)
   transition({
-    id = id, state = 'none', version = 0, items = items, items_text = items_text,
-    deadline_ms = deadline_ms, amount_minor = amount_minor, currency = currency, buyer = buyer,
-    counted = counted, ordered = false, reference = '',
-  }, 'held', {prices = table.concat(prices, ','), key = key, fingerprint = fingerprint})
+    id = id, state = 'none', version = 0, items = offer.items, items_text = offer.items_text,
+    deadline_ms = offer.deadline_ms, amount_minor = offer.amount_minor, currency = offer.currency,
+    buyer = buyer, counted = offer.counted, ordered = false, reference = '',
+  }, 'held', {prices = offer.prices, key = key, fingerprint = fingerprint})
   if key ~= '' then
-    remember(idempotency_key('hold', key), table.concat({
-      fingerprint, id, integer(deadline_ms), integer(amount_minor), currency,
-    }, '|'), idempotency_ttl_ms)
+    remember(idempotency_key('hold', key), fingerprint .. '|' .. id .. '|' ..
+      integer(offer.deadline_ms) .. '|' .. integer(offer.amount_minor) .. '|' .. offer.currency,
+      idempotency_ttl_ms)
   end
-  return {'held', integer(deadline_ms), integer(amount_minor), currency}
+  return offer.reply
 end
 
 local function decide(late_ms, id, items_text, buyer, key, fingerprint)
@@ -147,17 +168,16 @@ local function decide(late_ms, id, items_text, buyer, key, fingerprint)
     end
   end
   if backlog_count + transition_count >= backlog_max then return {'overloaded'} end
-  local items = parse_items(items_text)
-  local refusal = refused_by_rules(items, buyer)
-  if refusal then return refusal end
-  refusal = refused_by_units(items, buyer)
+  local offer = load_offer(items_text, buyer ~= '')
+  if offer.refusal then return offer.refusal end
+  local refusal = refused_by_units(offer, buyer)
   if refusal then
     reclaim()
-    refusal = refused_by_units(items, buyer)
+    refusal = refused_by_units(offer, buyer)
     if refusal and overdue_left then return {'again'} end
     if refusal then return refusal end
   end
-  return grant(id, items, items_text, buyer, key, fingerprint)
+  return grant(id, offer, buyer, key, fingerprint)
 end
 
 local replies = {}

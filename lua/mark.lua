@@ -30,7 +30,7 @@ for index = 4, #ARGV do
     integer(product.pending), integer(product.sold),
   }, ':') or '-')
 end
-add_to_entry('marked', {call, table.concat(marked, ',')})
+add_to_entry('marked', call .. '\t' .. table.concat(marked, ','))
 commit(call)
 local corrections = redis.call('HGET', lane_key, 'corrections') or '0'
 return {'marked', now_ms, corrections}

@@ -44,7 +44,7 @@ local product = load_product(product_id)
 if not product and initial_stock == '' then return {'no_counters', now_ms} end
 -- Told by the journal as well, though nobody needs to read it there: rules that are lost with Redis
 -- are then missed like any other entry.
-add_to_entry('rules', {product_id, rules_version})
+add_to_entry('rules', product_id .. '\t' .. rules_version)
 if product then
   local known_version = tonumber(redis.call('HGET', product_key(product_id), 'rules_version') or 0)
   if known_version >= tonumber(rules_version) then
@@ -56,7 +56,7 @@ else
   products[product_id] = {
     total = total, available = total, held = 0, pending = 0, sold = 0, changed = true,
   }
-  add_to_entry('stock', {product_id, initial_stock, ''})
+  add_to_entry('stock', product_id .. '\t' .. initial_stock .. '\t')
 end
 commit(call)
 

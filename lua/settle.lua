@@ -45,7 +45,7 @@ if refused then return refused end
 
 -- A receipt's outcome travels in the journal, so that it commits with what it did.
 local function settled(outcome, record)
-  add_to_entry('outcome', {reference, id, outcome, record.state})
+  add_to_entry('outcome', reference .. '\t' .. id .. '\t' .. outcome .. '\t' .. record.state)
   return {outcome, now_ms, record.state}
 end
 

@@ -4,9 +4,10 @@
 --@include counters
 local entry, transition_count = {}, 0
 
-local function add_to_entry(field, values)
-  entry[#entry + 1] = field
-  entry[#entry + 1] = table.concat(values, '\t')
+local function add_to_entry(field, text)
+  local length = #entry
+  entry[length + 1] = field
+  entry[length + 2] = text
   transition_count = transition_count + 1
 end
 

@@ -40,19 +40,16 @@ local function parse_record(id, text)
 end
 
 local function format_record(record)
-  return table.concat({
-    record.state, integer(record.version), record.items_text, integer(record.deadline_ms),
-    integer(record.amount_minor), record.currency, record.buyer, record.counted and '1' or '',
-    record.ordered and '1' or '', record.reference,
-  }, '|')
+  return record.state .. '|' .. integer(record.version) .. '|' .. record.items_text .. '|' ..
+    integer(record.deadline_ms) .. '|' .. integer(record.amount_minor) .. '|' .. record.currency ..
+    '|' .. record.buyer .. (record.counted and '|1|' or '||') .. (record.ordered and '1|' or '|') ..
+    record.reference
 end
 
 -- A live reservation has units in `held` or `pending` and a member in the index.
 local function is_live(state) return state == 'held' or state == 'pending' end
 
 local function due_member(record)
-  return table.concat({
-    record.id, record.state, integer(record.version), record.items_text,
-    record.counted and record.buyer or '',
-  }, '|')
+  return record.id .. '|' .. record.state .. '|' .. integer(record.version) .. '|' ..
+    record.items_text .. '|' .. (record.counted and record.buyer or '')
 end

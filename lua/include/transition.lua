@@ -41,12 +41,12 @@ local function transition(record, to, more)
   record.reference = more.reference or record.reference
   record.ordered = record.ordered or to == 'pending'
   records[record.id] = record
-  add_to_entry('reservation', {
-    record.id, from, to, integer(record.version), record.items_text,
-    from_counter ~= to_counter and from_counter .. '>' .. to_counter or '', record.buyer,
-    record.counted and '1' or '', integer(record.deadline_ms), integer(record.amount_minor),
-    record.currency, more.prices or '', record.reference, more.key or '', more.fingerprint or '',
-  })
+  local moved = from_counter ~= to_counter and from_counter .. '>' .. to_counter or ''
+  add_to_entry('reservation', record.id .. '\t' .. from .. '\t' .. to .. '\t' ..
+    integer(record.version) .. '\t' .. record.items_text .. '\t' .. moved .. '\t' ..
+    record.buyer .. (record.counted and '\t1\t' or '\t\t') .. integer(record.deadline_ms) .. '\t' ..
+    integer(record.amount_minor) .. '\t' .. record.currency .. '\t' .. (more.prices or '') .. '\t' ..
+    record.reference .. '\t' .. (more.key or '') .. '\t' .. (more.fingerprint or ''))
 end
 
 -- Expires overdue reservations of the lane, at most RECLAIM_MAX, once per script. Afterwards

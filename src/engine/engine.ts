@@ -25,6 +25,7 @@ import { createProductAdmin, type ProductAdmin } from './product-admin.ts';
 import { Products } from './products.ts';
 import { readHold, releaseHold } from './release.ts';
 import { type SettleOutcome, type SettleRequest, settle } from './settle.ts';
+import { SoldOut } from './sold-out.ts';
 
 /**
  * Everything a buyer or a shop can ask for. Refusals are values; what cannot be known or done in
@@ -62,21 +63,29 @@ export interface Engine {
 
 export function createEngine(parts: EngineParts): Engine {
   const products = new Products(parts);
-  const holds = new Holds(parts, products);
+  const soldOut = new SoldOut();
+  const holds = new Holds(parts, products, soldOut);
+  const givers: EngineParts = {
+    ...parts,
+    ring: (lane, isAwaited) => {
+      soldOut.forget(lane);
+      parts.ring(lane, isAwaited);
+    },
+  };
   return {
     hold: (request, deadline) => holds.hold(request, deadline),
     readHold: (id, deadline) => readHold(parts, id, deadline),
-    release: (id, deadline) => releaseHold(parts, id, deadline),
+    release: (id, deadline) => releaseHold(givers, id, deadline),
     extend: (id, deadline) => extendHold(parts, id, deadline),
     order: (id, key, deadline) => makeOrder(parts, id, key, deadline),
     readOrder: (id, deadline) => readOrder(parts, id, deadline),
-    cancel: (id, deadline) => cancelOrder(parts, id, deadline),
-    settle: (request, deadline) => settle(parts, request, deadline),
+    cancel: (id, deadline) => cancelOrder(givers, id, deadline),
+    settle: (request, deadline) => settle(givers, request, deadline),
     readProduct: (id, deadline) => products.read(id, deadline),
     listProducts: (deadline) => products.list(deadline),
     nowMs: () => parts.link.nowMs(),
     admin: {
-      ...createProductAdmin(parts, products),
+      ...createProductAdmin(givers, products),
       overview: (deadline) => readOverview(parts, products, deadline),
       orders: (filter, page, deadline) =>
         query(deadline, 'orders', listOrders(parts.database, filter, page)),

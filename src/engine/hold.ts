@@ -9,6 +9,7 @@ import { redisFailure } from '../redis/client.ts';
 import { laneKey } from '../redis/keys.ts';
 import type { EngineParts } from './parts.ts';
 import type { Products } from './products.ts';
+import type { SoldOut } from './sold-out.ts';
 
 const BATCH_MAX = 128;
 /** Pause before asking again for units that are still coming back. */
@@ -39,25 +40,39 @@ function fingerprintOf({ items, buyer, key }: HoldRequest): string {
 export class Holds {
   readonly #parts: EngineParts;
   readonly #products: Products;
+  readonly #soldOut: SoldOut;
   readonly #queues = new Map<number, Waiting[]>();
 
-  constructor(parts: EngineParts, products: Products) {
+  constructor(parts: EngineParts, products: Products, soldOut: SoldOut) {
     this.#parts = parts;
     this.#products = products;
+    this.#soldOut = soldOut;
   }
 
   async hold(request: HoldRequest, deadline: Deadline): Promise<HoldOutcome> {
     if (this.#parts.memory.isFull()) return { status: 'overloaded' };
+    const known = this.#products.knownLane(request.items);
+    if (known !== undefined) return this.#holdIn(known, request, deadline);
     const lanes = await this.#products.lanesOf(request.items, deadline);
-    const lane = lanes[0]?.lane;
+    const lane = lanes[0]?.lane ?? 0;
     for (const { productId, lane: found } of lanes) {
       if (found === undefined) return { status: 'product_not_found', productId };
       if (found !== lane) return { status: 'items_in_different_lanes' };
     }
+    return this.#holdIn(lane, request, deadline);
+  }
+
+  #holdIn(
+    lane: number,
+    request: HoldRequest,
+    deadline: Deadline,
+  ): HoldOutcome | Promise<HoldOutcome> {
+    const refusal = this.#soldOut.find(lane, request);
+    if (refusal) return refusal;
     return new Promise((resolve, reject) => {
       const fingerprint = fingerprintOf(request);
-      const id = newReservationId(lane ?? 0);
-      this.#enqueue(lane ?? 0, { id, request, fingerprint, deadline, resolve, reject });
+      const id = newReservationId(lane);
+      this.#enqueue(lane, { id, request, fingerprint, deadline, resolve, reject });
     });
   }
 
@@ -120,7 +135,9 @@ export class Holds {
 
   #answer(lane: number, waiting: Waiting, reply: HoldReply, nowMs: number): void {
     if (reply.status !== 'again' && reply.status !== 'late') {
-      waiting.resolve(outcomeOf(waiting, reply, nowMs));
+      const outcome = outcomeOf(waiting, reply, nowMs);
+      if (outcome.status === 'sold_out') this.#soldOut.remember(lane, waiting.request, outcome);
+      waiting.resolve(outcome);
     } else if (waiting.deadline.remainingMs() <= AGAIN_MS) {
       waiting.reject(new Unavailable('hold: no time left'));
     } else {

@@ -55,6 +55,13 @@ export class Products {
     this.#parts = parts;
   }
 
+  /** The lane of all these items, where this process knows it already. */
+  knownLane(items: readonly Item[]): number | undefined {
+    const lane = this.#laneByProduct.get(items[0]?.productId ?? 0);
+    const isShared = items.every(({ productId }) => this.#laneByProduct.get(productId) === lane);
+    return isShared ? lane : undefined;
+  }
+
   /** The lane of each item's product; undefined for an unknown product. */
   lanesOf(
     items: readonly Item[],

@@ -1,8 +1,14 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 
+// Holds that are granted together end together.
+let lastTime = { ms: 0, text: '1970-01-01T00:00:00.000Z' };
+
 /** `2026-07-01T12:00:00.000Z`, as every time is told. */
-export const isoTime = (ms: number): string => new Date(ms).toISOString();
+export function isoTime(ms: number): string {
+  if (lastTime.ms !== ms) lastTime = { ms, text: new Date(ms).toISOString() };
+  return lastTime.text;
+}
 
 /** The same, where there may be none. */
 export const isoTimeOrNull = (ms: number | null): string | null =>

@@ -12,17 +12,27 @@ type Units = Map<number, Counters>;
 
 const at = ({ epoch, sequence }: JournalEntry): string => `${epoch}-${sequence}`;
 
-function add(units: Units, productId: number, delta: Partial<Counters>): void {
-  units.set(productId, plus(units.get(productId) ?? NO_UNITS, { ...NO_UNITS, ...delta }));
+// Counters to add to; those of one product are the same object.
+function counted(units: Units, productId: number): Counters {
+  let known = units.get(productId);
+  if (!known) {
+    known = { ...NO_UNITS };
+    units.set(productId, known);
+  }
+  return known;
 }
 
 function addTransition(units: Units, { kind, event }: Transition): void {
   if (kind === 'stock') {
-    add(units, event.productId, { total: event.delta, available: event.delta });
+    const counters = counted(units, event.productId);
+    counters.total += event.delta;
+    counters.available += event.delta;
   } else if (kind === 'reservation' && event.moved) {
     const { from, to } = event.moved;
     for (const { productId, qty } of event.items) {
-      add(units, productId, { [from]: -qty, [to]: qty });
+      const counters = counted(units, productId);
+      counters[from] -= qty;
+      counters[to] += qty;
     }
   }
 }
@@ -36,7 +46,9 @@ export function unitsOf(transition: Transition): UnitsByProduct {
 
 function correctionsOf({ corrected }: JournalEntry): Units {
   const units: Units = new Map();
-  for (const { productId, delta } of corrected) add(units, productId, delta);
+  for (const { productId, delta } of corrected) {
+    units.set(productId, plus(units.get(productId) ?? NO_UNITS, delta));
+  }
   return units;
 }
 

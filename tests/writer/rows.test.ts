@@ -120,3 +120,23 @@ test('P6: rows say what the journal says, and the stock is its last counters', a
     expect([epoch, sequence]).toEqual([1, last?.sequence]);
   }
 });
+
+test('keys and references with any visible character are stored as they are', async () => {
+  const t = await ownEngine({}, expectBooksBalance);
+  const product = await makeProduct(t);
+  const visible = String.fromCharCode(...Array.from({ length: 94 }, (_, index) => 33 + index));
+  const odd = ["');DELETE FROM holds;--", "'?'", '\\', "\\'", '$&$1', '""', '??', visible];
+  for (const key of odd) {
+    const { id } = await held(t, product, { key });
+    await t.engine.order(id, key, seconds(5));
+    await pay(t, id, 'success', `pay${key}`);
+  }
+  await drained(t);
+  const keys = await t.sql('SELECT idempotency_key AS value FROM holds');
+  const orderKeys = await t.sql('SELECT idempotency_key AS value FROM orders');
+  const references = await t.sql('SELECT reference AS value FROM orders');
+  const valuesOf = (rows: Row[]) => rows.map(({ value }) => value).sort();
+  expect(valuesOf(keys)).toEqual([...odd].sort());
+  expect(valuesOf(orderKeys)).toEqual([...odd].sort());
+  expect(valuesOf(references)).toEqual(odd.map((key) => `pay${key}`).sort());
+});

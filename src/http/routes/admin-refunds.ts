@@ -88,7 +88,14 @@ const finishRefund = createRoute({
             .strictObject(
               {
                 references: z
-                  .array(visibleAsciiField, `must be a list of 1 to ${PAGE} references`)
+
+                  .array(
+                    visibleAsciiField.openapi({
+                      description: "The provider's id of an event",
+                      example: 'evt_8f14e45f',
+                    }),
+                    `must be a list of 1 to ${PAGE} references`,
+                  )
                   .min(1, `must be 1 to ${PAGE} references`)
                   .max(PAGE, `must be 1 to ${PAGE} references`)
                   .openapi({
