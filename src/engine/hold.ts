@@ -10,6 +10,7 @@ import { laneKey } from '../redis/keys.ts';
 import type { EngineParts } from './parts.ts';
 import type { Products } from './products.ts';
 
+/** Unless the parts say otherwise. */
 const BATCH_MAX = 128;
 /** Pause before asking again for units that are still coming back. */
 const AGAIN_MS = 5;
@@ -39,11 +40,13 @@ function fingerprintOf({ items, buyer, key }: HoldRequest): string {
 export class Holds {
   readonly #parts: EngineParts;
   readonly #products: Products;
+  readonly #batchMax: number;
   readonly #queues = new Map<number, Waiting[]>();
 
   constructor(parts: EngineParts, products: Products) {
     this.#parts = parts;
     this.#products = products;
+    this.#batchMax = parts.holdBatchMax ?? BATCH_MAX;
   }
 
   async hold(request: HoldRequest, deadline: Deadline): Promise<HoldOutcome> {
@@ -62,14 +65,13 @@ export class Holds {
   }
 
   #enqueue(lane: number, waiting: Waiting): void {
-    const queue = this.#queues.get(lane);
-    if (queue) {
-      queue.push(waiting);
-      if (queue.length >= BATCH_MAX) this.#flush(lane);
-      return;
+    const queue = this.#queues.get(lane) ?? [];
+    if (queue.length === 0) {
+      this.#queues.set(lane, queue);
+      setImmediate(() => this.#flush(lane));
     }
-    this.#queues.set(lane, [waiting]);
-    setImmediate(() => this.#flush(lane));
+    queue.push(waiting);
+    if (queue.length >= this.#batchMax) this.#flush(lane);
   }
 
   #flush(lane: number): void {
