@@ -13,7 +13,7 @@ export interface Chart {
 
 const WIDTH = 720;
 const HEIGHT = 400;
-const LEFT = 76;
+const LEFT = 84;
 const RIGHT = WIDTH - 28;
 const BOTTOM = HEIGHT - 56;
 const TITLE_Y = 30;
@@ -25,6 +25,8 @@ const MARGIN = 14;
 const CHARACTER = 6.9;
 const SWATCH = 30;
 const TICKS_MAX = 8;
+/** More of them hide the line. */
+const DOTS_MAX = 24;
 const FONT = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif';
 const PAPER = '#ffffff';
 const INK = '#1f2328';
@@ -44,6 +46,9 @@ const escaped = (text: string) =>
 const fixed = (pixels: number) => String(Math.round(pixels * 10) / 10);
 const told = (value: number) => value.toLocaleString('en-US', { maximumSignificantDigits: 6 });
 
+// A tick of 0.3 must not be one of 0.30000000000000004.
+const exact = (value: number) => Number(value.toPrecision(12));
+
 /** 1, 2 or 5 times a power of ten, the least that makes few enough steps of the span. */
 function stepOf(span: number): number {
   const power = 10 ** Math.floor(Math.log10(span / TICKS_MAX));
@@ -54,13 +59,10 @@ function stepOf(span: number): number {
 function linear(values: readonly number[], fromZero: boolean): Scale {
   const least = Math.min(...values, ...(fromZero ? [0] : []));
   const most = Math.max(...values, ...(fromZero ? [0] : []));
-  const step = stepOf(most > least ? most - least : Math.abs(most) || 1);
-  const [first, last] = [Math.floor(least / step), Math.max(Math.ceil(most / step), 1)];
-  const count = Math.max(last - first, 1);
-  // Of whole numbers, so that a tick of 0.3 is not one of 0.30000000000000004.
-  const ticks = Array.from({ length: count + 1 }, (_, index) =>
-    Number(((first + index) * step).toPrecision(12)),
-  );
+  const step = stepOf(most - least || Math.abs(most) || 1);
+  const first = Math.floor(exact(least / step));
+  const count = Math.max(Math.ceil(exact(most / step)) - first, 1);
+  const ticks = Array.from({ length: count + 1 }, (_, index) => exact((first + index) * step));
   return { ticks, at: (value) => (value / step - first) / count };
 }
 
@@ -123,7 +125,7 @@ function pathOf(points: readonly (readonly [x: number, y: number])[], color: str
   return [
     `<path d="${line.join('')}" fill="none" stroke="${color}" stroke-width="2.5"` +
       ' stroke-linejoin="round"/>',
-    ...points.map(
+    ...(points.length > DOTS_MAX ? [] : points).map(
       ([x, y]) => `<circle cx="${fixed(x)}" cy="${fixed(y)}" r="3.5" fill="${color}"/>`,
     ),
   ];
@@ -170,7 +172,7 @@ export function lineChart({ title, x, y, series }: Chart): string {
     `</g><g fill="${FAINT}" text-anchor="middle">`,
     ...across.ticks.map((tick) => text(xOf(tick), BOTTOM + 20, told(tick))),
     text((LEFT + RIGHT) / 2, HEIGHT - 14, x.label),
-    text(18, middle, y.label, ` transform="rotate(-90 18 ${fixed(middle)})"`),
+    text(20, middle, y.label, ` transform="rotate(-90 20 ${fixed(middle)})"`),
     '</g>',
     ...shown.flatMap(({ points }, index) =>
       pathOf(

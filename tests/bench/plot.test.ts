@@ -72,7 +72,7 @@ test('powers of four are evenly apart on a logarithmic axis, and so are powers o
 });
 
 test.each([
-  { values: [0], expected: ['0', '1'] },
+  { values: [0], expected: ['0', '0.2'] },
   { values: [0.1, 0.3], expected: ['0', '0.1', '0.3'] },
   { values: [7, 7], expected: ['0', '7'] },
   { values: [1_200_000, 350_000], expected: ['0', '200,000', '1,200,000'] },
