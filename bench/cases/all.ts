@@ -1,5 +1,6 @@
 import { apiMemory } from './api-memory.ts';
 import type { Case } from './case.ts';
+import { connections } from './connections.ts';
 import { generatorCase } from './generator.ts';
 import { history } from './history.ts';
 import { holds } from './holds.ts';
@@ -14,6 +15,7 @@ import { stream } from './stream.ts';
 export const CASES: readonly Case[] = [
   generatorCase,
   holds,
+  connections,
   soldOut,
   reads,
   stream,
