@@ -4,6 +4,7 @@ import { connections } from './connections.ts';
 import { generatorCase } from './generator.ts';
 import { history } from './history.ts';
 import { holds } from './holds.ts';
+import { keyed } from './keyed.ts';
 import { reads } from './reads.ts';
 import { rebuild } from './rebuild.ts';
 import { reconcile } from './reconcile.ts';
@@ -16,6 +17,7 @@ export const CASES: readonly Case[] = [
   generatorCase,
   holds,
   connections,
+  keyed,
   soldOut,
   reads,
   stream,
