@@ -5,6 +5,7 @@ import { generatorCase } from './generator.ts';
 import { history } from './history.ts';
 import { holds } from './holds.ts';
 import { keyed } from './keyed.ts';
+import { orders } from './orders.ts';
 import { reads } from './reads.ts';
 import { rebuild } from './rebuild.ts';
 import { reconcile } from './reconcile.ts';
@@ -18,6 +19,7 @@ export const CASES: readonly Case[] = [
   holds,
   connections,
   keyed,
+  orders,
   soldOut,
   reads,
   stream,
