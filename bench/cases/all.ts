@@ -12,6 +12,7 @@ import { reconcile } from './reconcile.ts';
 import { redisMemory } from './redis-memory.ts';
 import { soldOut } from './sold-out.ts';
 import { stream } from './stream.ts';
+import { writer } from './writer.ts';
 
 /** In the order of their sections. */
 export const CASES: readonly Case[] = [
@@ -20,6 +21,7 @@ export const CASES: readonly Case[] = [
   connections,
   keyed,
   orders,
+  writer,
   soldOut,
   reads,
   stream,
