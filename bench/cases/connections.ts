@@ -69,7 +69,7 @@ export const connections: Case = {
     const names = contenders.map(nameOf);
     const levels: Level[] = [];
     for (const count of COUNTS) {
-      say(`${count} connections ...`);
+      say(`connections: ${count} ...`);
       const results = await runRounds(bench, contenders, 'hold', { ...plan, connections: count });
       levels.push({ connections: count, results });
     }
