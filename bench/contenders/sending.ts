@@ -4,6 +4,11 @@ import type { Task } from './contender.ts';
 /** More than any contender answers in a second, so that a round does not run out of requests. */
 const KEYED_PER_SECOND_MAX = 60_000;
 const ORDERS_PER_SECOND_MAX = 16_000;
+/** All of them go to the generator at once; a long round ends behind so many. */
+const REQUESTS_MAX = 500_000;
+
+const enoughFor = (seconds: number, perSecond: number) =>
+  Math.min(Math.ceil(seconds * perSecond), REQUESTS_MAX);
 
 /** The same request over and over. */
 export const repeated =
@@ -14,7 +19,7 @@ export const repeated =
 export function keyedHolds(productId: number): Task['sending'] {
   let sent = 0;
   return async (seconds) => {
-    const requests = Array.from({ length: Math.ceil(seconds * KEYED_PER_SECOND_MAX) }, () => {
+    const requests = Array.from({ length: enoughFor(seconds, KEYED_PER_SECOND_MAX) }, () => {
       sent += 1;
       const body = { product_id: productId, qty: 1, buyer: `buyer-${sent}` };
       return postRequest('/api/holds', body, `checkout-${sent}`);
@@ -35,7 +40,7 @@ export interface Held {
 export const ordersOf =
   ({ ids, hold }: Held): Task['sending'] =>
   async (seconds) => {
-    const count = Math.ceil(seconds * ORDERS_PER_SECOND_MAX);
+    const count = enoughFor(seconds, ORDERS_PER_SECOND_MAX);
     const missing = count - (await ids()).length;
     if (missing > 0) await hold(missing);
     const requests = (await ids())
