@@ -6,7 +6,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { CASES } from './cases/all.ts';
 import type { Case } from './cases/case.ts';
 import { AuditFailed, type Bench } from './contenders/contender.ts';
-import { writeSection } from './docs.ts';
+import { writePlot, writeSection } from './docs.ts';
 import { Generator } from './load/generator.ts';
 import { describeMachine } from './machine.ts';
 import { machineReadable, markdown, plain, type Report } from './report.ts';
@@ -53,7 +53,7 @@ const command = new Command('npm run bench --')
   .option('--connections <count>', 'connections that ask at the same time', positive, 64)
   .option('--listeners <count>', 'listeners to live stock', positive, 5_000)
   .option('--json', 'print JSON for machines')
-  .option('--write', 'write the tables into docs/performance.md')
+  .option('--write', 'write the tables and plots into docs/performance.md')
   .option('--profile <folder>', 'write V8 CPU profiles of the APIs there; figures suffer')
   .option('--contenders <names>', 'only these, by commas, as the first column names them', names)
   .option('--against <folder>', 'measure Holdfast of another checkout too, compiled there')
@@ -80,8 +80,11 @@ async function runCases(bench: Bench, options: Options, footer: (name: string) =
     say(`\n${it.name}: ${it.what} ...`);
     const report: Report = await it.run(bench, options, say);
     json[it.name] = machineReadable(report);
-    if (!options.json) process.stdout.write(`\n${plain(report)}`);
-    if (options.write) await writeSection(it.name, `${markdown(report)}\n\n${footer(it.name)}`);
+    if (options.write) {
+      for (const plot of report.plots ?? []) await writePlot(plot);
+      await writeSection(it.name, `${markdown(report)}\n\n${footer(it.name)}`);
+    }
+    if (!options.json) process.stdout.write(`\n${plain(report, options.write)}`);
   }
   return json;
 }

@@ -8,7 +8,17 @@ export interface Report {
   head: string[];
   rows: string[][];
   targets: Target[];
+  plots?: Plot[];
   json: unknown;
+}
+
+/** A picture of the figures, written to docs/plots. */
+export interface Plot {
+  /** Of its file. */
+  name: string;
+  /** What it shows, for those who cannot see it. */
+  alt: string;
+  svg: string;
 }
 
 /** A figure that was promised. */
@@ -53,8 +63,9 @@ function markdownTable(head: readonly string[], rows: readonly string[][]): stri
 }
 
 /** The report as Markdown, for docs/performance.md. */
-export function markdown({ title, notes, head, rows, targets }: Report): string {
+export function markdown({ title, notes, head, rows, targets, plots = [] }: Report): string {
   const parts = [`### ${title}`, markdownTable(head, rows), ...notes];
+  parts.push(...plots.map(({ name, alt }) => `![${alt}](plots/${name}.svg)`));
   if (targets.length > 0) {
     const cells = targets.map((it) => [it.what, boundOf(it), measuredOf(it), verdict(it)]);
     parts.push(markdownTable(['target', 'bound', 'measured', ''], cells));
@@ -78,12 +89,14 @@ const WIDTH = 80;
 const wrapped = (text: string) =>
   text.replace(new RegExp(`(.{1,${WIDTH}})( |$)`, 'g'), '$1\n').trimEnd();
 
-/** The same for a terminal. */
-export function plain({ title, notes, head, rows, targets }: Report): string {
+/** The same for a terminal; plots are only named, once they are written. */
+export function plain(report: Report, isWritten = false): string {
+  const { title, notes, head, rows, targets, plots = [] } = report;
   const parts = [title, alignedTable(head, rows), ...notes.map(wrapped)];
   for (const it of targets) {
     parts.push(`${it.what}: ${measuredOf(it)}, target ${boundOf(it)}: ${verdict(it)}`);
   }
+  if (isWritten) parts.push(...plots.map(({ name, alt }) => `docs/plots/${name}.svg: ${alt}`));
   return `${parts.join('\n')}\n`;
 }
 

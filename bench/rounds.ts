@@ -103,8 +103,8 @@ async function profiled(
 async function runOnce(bench: Bench, entrant: Entrant, connections: number, seconds: number) {
   const { contestant, task, contender } = entrant;
   const { port } = contestant;
+  const load = { port, connections, seconds, ...(await task.sending(seconds)) };
   const before = await cpuSoFar(bench, contestant);
-  const load = { port, requests: task.requests, connections, seconds };
   const result = await bench.generator.run(load);
   const answeredAt = performance.now();
   await task.settle();

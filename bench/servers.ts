@@ -39,7 +39,7 @@ async function processCpuUs(pid: number | undefined): Promise<number | undefined
 }
 
 /** Redis has 16 databases unless told otherwise. The last ones are the least likely to be used. */
-const REDIS_DATABASES = [15, 14, 13, 12, 11];
+const REDIS_DATABASES = [15, 14, 13, 12, 11, 10, 9, 8, 7, 6];
 
 // Taken ones are kept in `taken`. What is not empty is somebody else's.
 async function emptyRedis(redisUrl: string, taken: Set<number>): Promise<[string, Redis, number]> {

@@ -7,6 +7,7 @@ const starts: Record<ApiSettings['kind'], (settings: ApiSettings) => Promise<Run
   holdfast: async (settings) => (await import('./holdfast.ts')).startHoldfast(settings),
   bare: async () => (await import('./bare.ts')).startBare(),
   'bare-later': async () => (await import('./bare.ts')).startBare(together),
+  'plain-decr': async (settings) => (await import('./plain-decr.ts')).startPlainDecr(settings),
   'raw-hono': async () => (await import('./raw-hono.ts')).startRawHono(),
   'row-lock': async (settings) => (await import('./row-lock.ts')).startRowLock(settings),
   'node-http': async () => (await import('./node-http.ts')).startNodeHttp(),

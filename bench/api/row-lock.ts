@@ -3,6 +3,7 @@ import mysql, { type PoolConnection, type RowDataPacket } from 'mysql2/promise';
 import { SOLD_OUT, SOLD_OUT_HEADERS } from './answers.ts';
 import { compiled } from './compiled.ts';
 import { holdRoute } from './hold-route.ts';
+import { addOrders } from './row-lock-orders.ts';
 import type { ApiSettings, RunningApi } from './settings.ts';
 
 // Enough for MySQL to commit in groups; more only wait for the same row.
@@ -17,6 +18,9 @@ export const ROW_LOCK_TABLES = [
     product_id BIGINT NOT NULL, qty INT NOT NULL, state VARCHAR(16) NOT NULL,
     buyer VARCHAR(64) NOT NULL, amount_minor BIGINT NOT NULL, currency CHAR(3) NOT NULL,
     created_at DATETIME(3) NOT NULL, expires_at DATETIME(3) NOT NULL)`,
+  `CREATE TABLE row_lock_orders (id VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY,
+    state VARCHAR(16) NOT NULL, buyer VARCHAR(64) NOT NULL, amount_minor BIGINT NOT NULL,
+    currency CHAR(3) NOT NULL, created_at DATETIME(3) NOT NULL, pay_by DATETIME(3) NOT NULL)`,
 ];
 
 interface Wanted {
@@ -87,6 +91,7 @@ export async function startRowLock({ mysqlUrl }: ApiSettings): Promise<RunningAp
     });
     return c.json(answer, 201, { Location: `/api/holds/${holdId(id)}` });
   });
+  await addOrders(app, pool);
   const server = await listen(app, { host: '127.0.0.1', port: 0 });
   return {
     port: server.port,

@@ -1,12 +1,14 @@
 /** What an API under load is told at its start. */
 export interface ApiSettings {
-  kind: 'holdfast' | 'bare' | 'bare-later' | 'raw-hono' | 'row-lock' | 'node-http';
+  kind: 'holdfast' | 'bare' | 'bare-later' | 'plain-decr' | 'raw-hono' | 'row-lock' | 'node-http';
   redisUrl: string;
   mysqlUrl: string;
   /** Roles of Holdfast, as `ROLES` names them. */
   roles: string;
   /** Folder of the compiled Holdfast, as a URL. */
   checkout: string;
+  /** Most holds in one script call of Holdfast, where it is not to choose. */
+  holdBatchMax?: number | undefined;
 }
 
 export const OWN_CHECKOUT = new URL('../../', import.meta.url).href;
@@ -22,3 +24,6 @@ export const ADMIN_TOKEN = 'bench-admin-token';
 
 /** What the APIs without a store answer `sold_out` for; any other product is granted. */
 export const SOLD_OUT_PRODUCT = 2;
+
+/** Where `plain DECR` counts. */
+export const PLAIN_STOCK = 'plain-stock';

@@ -16,7 +16,7 @@ const mib = (bytes: number) => bytes / 2 ** 20;
 
 // Two holds that are granted, two that are refused, one read: in turn on every connection.
 async function mixture(subject: Holdfast): Promise<{ requests: string[]; plenty: number }> {
-  const plenty = await subject.createProduct(PLENTY, HOLD_TTL_SECONDS);
+  const plenty = await subject.createProduct(PLENTY, { hold_ttl_seconds: HOLD_TTL_SECONDS });
   const few = await subject.createProduct(0);
   const granted = postRequest('/api/holds', { product_id: plenty, qty: 1, buyer: 'buyer-1' });
   const refused = postRequest('/api/holds', { product_id: few, qty: 1, buyer: 'buyer-1' });
@@ -70,7 +70,7 @@ export const apiMemory: Case = {
   what: `heap of the API process over ${whole(MARKS.at(-1) ?? 0)} requests`,
   isLong: true,
   run: async (bench, { connections }, say) => {
-    const subject = await Holdfast.open(bench, 'together');
+    const subject = await Holdfast.open(bench, { roles: 'together' });
     try {
       const marks = await measure(bench, subject, connections, say);
       const [first, last] = [marks[0], marks.at(-1)];

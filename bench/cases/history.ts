@@ -1,21 +1,13 @@
 import type { RowDataPacket } from 'mysql2/promise';
-import { openDatabase } from '../../src/db/client.ts';
-import { hotClient } from '../../src/redis/client.ts';
-import { createDrain } from '../../src/writer/drain.ts';
-import { AuditFailed, type Bench, mustBe } from '../contenders/contender.ts';
+import { type Bench, mustBe } from '../contenders/contender.ts';
 import { type WrittenJournal, writeJournal } from '../load/journal.ts';
 import { oneDigit, twoDigits, whole } from '../report.ts';
 import { median } from '../rounds.ts';
 import type { Stores } from '../servers.ts';
 import type { Case } from './case.ts';
+import { FILLED, openDrain, putBack, remember, timed } from './drained.ts';
 
 const WAVES = 10;
-const LANE = 0;
-const CONNECTIONS = 4;
-/** What the writer fills. */
-const FILLED = ['holds', 'hold_items', 'orders', 'payment_events', 'transitions'];
-/** What it moves on. */
-const MOVED = ['lanes', 'stock'];
 
 /** One drain of the whole journal. All but `rowBytes` are for one transition. */
 interface Figures {
@@ -25,20 +17,6 @@ interface Figures {
   bytes: number;
   /** Of a row of `transitions`; NaN where there are none. */
   rowBytes: number;
-}
-
-async function remember({ mysql }: Stores): Promise<void> {
-  for (const table of MOVED) {
-    await mysql.query(`CREATE TABLE ${table}_before AS SELECT * FROM ${table}`);
-  }
-}
-
-// MySQL as it was before the journal was written: the very same entries can be drained again.
-async function putBack({ mysql }: Stores): Promise<void> {
-  for (const table of FILLED) await mysql.query(`TRUNCATE TABLE ${table}`);
-  for (const table of MOVED) {
-    await mysql.query(`REPLACE INTO ${table} SELECT * FROM ${table}_before`);
-  }
 }
 
 async function bytesOf({ mysql }: Stores): Promise<Map<string, number>> {
@@ -62,28 +40,6 @@ async function audit({ mysql }: Stores, journal: WrittenJournal, keepsHistory: b
   mustBe('the writer', found, { ...journal, transitions, sold: journal.orders, taken: 0 });
 }
 
-function drainOnce(stores: Stores, keepsHistory: boolean) {
-  const redis = hotClient(stores.redisUrl);
-  const database = openDatabase(stores.mysqlUrl, CONNECTIONS);
-  const unexpected = () => {
-    throw new AuditFailed('the journal was not taken as it is');
-  };
-  const drain = createDrain({
-    ...{ redis, database, onDrift: unexpected, onDeadLetter: unexpected },
-    policy: { closesOnDrift: true, keepsHistory },
-    // Nothing is trimmed, so that the next round finds it.
-    keepMs: Number.POSITIVE_INFINITY,
-  });
-  return {
-    start: () => redis.connect(),
-    drain: () => drain(LANE),
-    close: async () => {
-      redis.disconnect();
-      await database.close();
-    },
-  };
-}
-
 async function measure(
   { servers }: Bench,
   stores: Stores,
@@ -91,16 +47,9 @@ async function measure(
   keepsHistory: boolean,
 ): Promise<Figures> {
   await putBack(stores);
-  const writer = drainOnce(stores, keepsHistory);
+  const writer = await openDrain(stores, keepsHistory);
   try {
-    await writer.start();
-    const mysqlBefore = (await servers.mysqlCpuUs()) ?? Number.NaN;
-    const cpuBefore = process.cpuUsage();
-    const startedAt = performance.now();
-    await writer.drain();
-    const elapsedMs = performance.now() - startedAt;
-    const { user, system } = process.cpuUsage(cpuBefore);
-    const mysqlUs = ((await servers.mysqlCpuUs()) ?? Number.NaN) - mysqlBefore;
+    const { elapsedMs, ownUs, mysqlUs } = await timed(servers, writer.drain);
     await audit(stores, journal, keepsHistory);
     const bytes = await bytesOf(stores);
     const { transitions } = journal;
@@ -108,7 +57,7 @@ async function measure(
     const all = [...bytes].reduce((sum, [, size]) => sum + size, 0);
     return {
       perSecond: (transitions * 1_000) / elapsedMs,
-      writerUs: (user + system) / transitions,
+      writerUs: ownUs / transitions,
       mysqlUs: mysqlUs / transitions,
       bytes: all / transitions,
       rowBytes: historyBytes / transitions,

@@ -1,6 +1,8 @@
-import { bare, bareLater, nodeHttp, rawHono, rowLock } from '../contenders/baselines.ts';
-import { holdfast, holdfastApart } from '../contenders/holdfast.ts';
-import { compare, cpuRatio, speedRatio } from './compare.ts';
+import { bare, bareLater, nodeHttp, plainDecr, rawHono } from '../contenders/baselines.ts';
+import { holdfast, holdfastApart, oneCallEach } from '../contenders/holdfast.ts';
+import { rowLock } from '../contenders/row-lock.ts';
+import { compare } from './compare.ts';
+import { holdTargets } from './hold-targets.ts';
 
 /** Accepted holds while the writer persists them. */
 export const holds = compare({
@@ -8,19 +10,9 @@ export const holds = compare({
   what: 'accepted holds, persisted meanwhile',
   title: 'Accepted holds, persisted meanwhile',
   question: 'hold',
-  contenders: [nodeHttp, rawHono, bare, bareLater, rowLock, holdfast, holdfastApart],
-  targets: (results) => [
-    {
-      what: `${holdfast.name}: accepted holds, against the row lock`,
-      measured: speedRatio(results, holdfast.name, rowLock.name),
-      atLeast: 10,
-      unit: 'x',
-    },
-    {
-      what: `${holdfastApart.name}: CPU of the API process for a hold, against bare`,
-      measured: cpuRatio(results, holdfastApart.name, bare.name),
-      atMost: 1.5,
-      unit: 'x',
-    },
+  contenders: [
+    ...[nodeHttp, rawHono, bare, bareLater, plainDecr],
+    ...[rowLock, holdfast, holdfastApart, oneCallEach],
   ],
+  targets: holdTargets,
 });

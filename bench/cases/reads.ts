@@ -1,6 +1,6 @@
 import { bare, rawHono } from '../contenders/baselines.ts';
 import { holdfast } from '../contenders/holdfast.ts';
-import { compare } from './compare.ts';
+import { compare, speedRatio } from './compare.ts';
 
 /** `GET /api/products/{id}` with the stock of the moment. */
 export const reads = compare({
@@ -9,5 +9,12 @@ export const reads = compare({
   title: 'Product reads',
   question: 'read',
   contenders: [rawHono, bare, holdfast],
-  targets: () => [],
+  targets: (results) => [
+    {
+      what: `${holdfast.name}: reads, against bare`,
+      measured: speedRatio(results, holdfast.name, bare.name),
+      atLeast: 0.9,
+      unit: 'x',
+    },
+  ],
 });

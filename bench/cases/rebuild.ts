@@ -30,7 +30,7 @@ export const rebuild: Case = {
   name: 'rebuild',
   what: `time from the loss of Redis to the next hold, with ${whole(HOLDS)} live holds`,
   run: async (bench, { connections, rounds }) => {
-    const subject = await Holdfast.open(bench, 'together');
+    const subject = await Holdfast.open(bench, { roles: 'together' });
     try {
       const stock = HOLDS * 2;
       const id = await subject.createProduct(stock);

@@ -109,7 +109,7 @@ export const reconcile: Case = {
   what: `reconciliation of ${whole(PRODUCTS)} products and ${whole(HOLDS)} live holds`,
   isLong: true,
   run: async (bench, { connections }, say) => {
-    const subject = await Holdfast.open(bench, 'together');
+    const subject = await Holdfast.open(bench, { roles: 'together' });
     try {
       say(`making ${whole(PRODUCTS)} products and ${whole(HOLDS)} holds ...`);
       const requests: string[] = [];

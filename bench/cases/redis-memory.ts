@@ -29,7 +29,7 @@ export const redisMemory: Case = {
   name: 'redis-memory',
   what: `what a live hold keeps of Redis once it is persisted, over ${whole(HOLDS)} holds`,
   run: async (bench, { connections }) => {
-    const subject = await Holdfast.open(bench, 'together');
+    const subject = await Holdfast.open(bench, { roles: 'together' });
     try {
       const id = await subject.createProduct(HOLDS);
       await subject.settle();

@@ -1,6 +1,7 @@
-import { bare, rawHono, rowLock } from '../contenders/baselines.ts';
+import { bare, rawHono } from '../contenders/baselines.ts';
 import { holdfast } from '../contenders/holdfast.ts';
-import { compare } from './compare.ts';
+import { rowLock } from '../contenders/row-lock.ts';
+import { compare, speedRatio } from './compare.ts';
 
 /** What most requests of a flash sale get. */
 export const soldOut = compare({
@@ -9,5 +10,12 @@ export const soldOut = compare({
   title: 'Sold out answers',
   question: 'sold-out',
   contenders: [rawHono, bare, rowLock, holdfast],
-  targets: () => [],
+  targets: (results) => [
+    {
+      what: `${holdfast.name}: refusals, against bare`,
+      measured: speedRatio(results, holdfast.name, bare.name),
+      atLeast: 0.95,
+      unit: 'x',
+    },
+  ],
 });

@@ -202,7 +202,7 @@ export const stream: Case = {
   name: 'stream',
   what: 'listeners to live stock, and a sale beside them',
   run: async (bench, plan) => {
-    const subject = await Holdfast.open(bench, 'together');
+    const subject = await Holdfast.open(bench, { roles: 'together' });
     const listeners = new Listeners();
     try {
       const id = await subject.createProduct(PLENTY);

@@ -1,9 +1,9 @@
 import type { Child } from '../ipc.ts';
-import type { Generator } from '../load/generator.ts';
+import type { Generator, Load } from '../load/generator.ts';
 import type { Servers } from '../servers.ts';
 
 /** What buyers ask for in a case. */
-export type Question = 'hold' | 'sold-out' | 'read';
+export type Question = 'hold' | 'keyed' | 'order' | 'sold-out' | 'read';
 
 /** What every case and every contender works with. */
 export interface Bench {
@@ -17,9 +17,13 @@ export interface Bench {
   against: string | undefined;
 }
 
+/** What is sent in a round; with a count, the round ends behind so many. */
+export type Sending = Pick<Load, 'requests'> & Partial<Pick<Load, 'count'>>;
+
 /** One question, ready to be asked many times over. */
 export interface Task {
-  requests: string[];
+  /** Prepares a round of so many seconds. */
+  sending: (seconds: number) => Promise<Sending>;
   /** The only status that may come back. */
   status: number;
   /** Resolves once everything that was accepted is stored. */

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { laneKey, productKey } from '../../src/redis/keys.ts';
-import { ADMIN_TOKEN, OWN_CHECKOUT } from '../api/settings.ts';
-import { Child } from '../ipc.ts';
+import { ADMIN_TOKEN, type ApiSettings, OWN_CHECKOUT } from '../api/settings.ts';
+import type { Child } from '../ipc.ts';
 import { getRequest, postRequest } from '../load/generator.ts';
 import type { Stores } from '../servers.ts';
 import {
@@ -15,17 +15,34 @@ import {
   type Question,
   type Task,
 } from './contender.ts';
+import { keyedHolds, ordersOf, repeated } from './sending.ts';
+import { startApi } from './start.ts';
 
-const apiProcess = new URL('../api/process.ts', import.meta.url);
 const ALL_ROLES = 'api,writer,expiry,reconciler';
 const ROLES_BUT_API = 'writer,expiry,reconciler';
-/** Holds outlive the run: what expires is another case. */
-const HOLD_TTL_SECONDS = 3_600;
+/** Holds and orders outlive the run: what expires is another case. */
+const TTL_SECONDS = 3_600;
+/** Of a product that counts the units of each buyer. */
+const PER_BUYER_MAX = 4;
 const SETTLE_POLL_MS = 5;
 const SETTLE_MS_MAX = 120_000;
 const PLENTY = 1_000_000_000;
 const FEW = 100;
 const LANE = 0;
+
+/** How a Holdfast is started. */
+export interface Setup {
+  roles: 'together' | 'apart';
+  checkout?: string;
+  /** Most holds in one script call; as it chooses itself where left out. */
+  holdBatchMax?: number;
+}
+
+/** Rules of a product, as the API names them. */
+interface Rules {
+  hold_ttl_seconds?: number;
+  max_per_buyer?: number;
+}
 
 /** A running Holdfast and what the bench knows of it. */
 export class Holdfast implements Contestant {
@@ -45,24 +62,24 @@ export class Holdfast implements Contestant {
 
   static async open(
     bench: Bench,
-    roles: 'together' | 'apart',
-    checkout = OWN_CHECKOUT,
+    { roles, checkout = OWN_CHECKOUT, holdBatchMax }: Setup,
   ): Promise<Holdfast> {
     const stores = await bench.servers.stores();
     await migrateDatabase(stores.mysqlUrl);
     const { redisUrl, mysqlUrl } = stores;
-    const settings = { kind: 'holdfast', redisUrl, mysqlUrl, checkout };
-    const writer = roles === 'apart' ? new Child(apiProcess) : undefined;
-    await writer?.ask('start', { ...settings, roles: ROLES_BUT_API });
-    const api = new Child(apiProcess);
-    const port = await api.ask<number>('start', {
-      ...settings,
-      roles: roles === 'apart' ? 'api' : ALL_ROLES,
-    });
+    const start = (ownRoles: string) => {
+      const settings: ApiSettings = {
+        ...{ kind: 'holdfast', redisUrl, mysqlUrl, checkout, holdBatchMax },
+        roles: ownRoles,
+      };
+      return startApi(settings);
+    };
+    const writer = roles === 'apart' ? (await start(ROLES_BUT_API)).api : undefined;
+    const { api, port } = await start(roles === 'apart' ? 'api' : ALL_ROLES);
     return new Holdfast(bench, stores, api, port, writer);
   }
 
-  async createProduct(totalStock: number, holdTtlSeconds = HOLD_TTL_SECONDS): Promise<number> {
+  async createProduct(totalStock: number, rules: Rules = {}): Promise<number> {
     const answer = await fetch(`http://127.0.0.1:${this.port}/api/admin/products`, {
       method: 'POST',
       headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
@@ -71,7 +88,9 @@ export class Holdfast implements Contestant {
         price: '129.00',
         currency: 'USD',
         total_stock: totalStock,
-        hold_ttl_seconds: holdTtlSeconds,
+        hold_ttl_seconds: TTL_SECONDS,
+        pay_ttl_seconds: TTL_SECONDS,
+        ...rules,
       }),
     });
     const product = (await answer.json()) as { id: number };
@@ -81,17 +100,33 @@ export class Holdfast implements Contestant {
 
   async prepare(question: Question): Promise<Task> {
     const stock = question === 'sold-out' ? FEW : PLENTY;
-    const id = await this.createProduct(stock);
+    const rules = question === 'keyed' ? { max_per_buyer: PER_BUYER_MAX } : {};
+    const id = await this.createProduct(stock, rules);
     const hold = postRequest('/api/holds', { product_id: id, qty: 1 });
-    if (question === 'sold-out') await this.#sellOut(hold);
     const settle = () => this.settle();
-    const auditOf = (accepted: number) => this.audit(id, stock, accepted);
-    if (question === 'hold') return { requests: [hold], status: 201, settle, audit: auditOf };
-    if (question === 'sold-out') {
-      return { requests: [hold], status: 409, settle, audit: () => auditOf(FEW) };
+    const audit = (accepted: number) => this.audit(id, stock, accepted);
+    switch (question) {
+      case 'hold':
+        return { sending: repeated(hold), status: 201, settle, audit };
+      case 'keyed':
+        return { sending: keyedHolds(id), status: 201, settle, audit };
+      case 'order':
+        return this.#ordering(id, hold);
+      case 'sold-out':
+        await this.#sellOut(hold);
+        return { sending: repeated(hold), status: 409, settle, audit: () => audit(FEW) };
+      case 'read': {
+        const read = getRequest(`/api/products/${id}`);
+        return { sending: repeated(read), status: 200, settle, audit: () => audit(0) };
+      }
     }
-    const read = getRequest(`/api/products/${id}`);
-    return { requests: [read], status: 200, settle, audit: () => auditOf(0) };
+  }
+
+  /** Makes holds as fast as they go, and resolves once MySQL has them. */
+  async holdMany(hold: string, count: number): Promise<void> {
+    const load = { port: this.port, requests: [hold], count };
+    mustBe('holdfast, holding', (await this.#bench.generator.run(load)).statuses, { 201: count });
+    await this.settle();
   }
 
   /** Resolves once MySQL has everything that Redis has. */
@@ -111,20 +146,28 @@ export class Holdfast implements Contestant {
     }
   }
 
-  /** Holds of a product in both stores are as many as the answers that granted them. */
-  async audit(productId: number, stock: number, accepted: number): Promise<void> {
-    const counters = { total: stock, available: stock - accepted, held: accepted };
+  /**
+   * Holds of a product, and the orders that some of them became, are as many in both stores as the
+   * answers that granted them.
+   */
+  async audit(productId: number, stock: number, accepted: number, orders = 0): Promise<void> {
+    const held = accepted - orders;
+    const counters = { total: stock, available: stock - accepted, held, pending: orders };
     const inRedis = await this.stores.redis.hgetall(productKey(LANE, productId));
     mustBe('holdfast, in Redis', inRedis, counters);
     const one = async (sql: string) =>
       (await this.stores.mysql.query<RowDataPacket[]>(sql, [productId]))[0][0] ?? {};
-    const inMysql = await one('SELECT total, available, held FROM stock WHERE product_id = ?');
+    const inMysql = await one(
+      'SELECT total, available, held, pending FROM stock WHERE product_id = ?',
+    );
     mustBe('holdfast, in MySQL', inMysql, counters);
     const rows = await one(
-      'SELECT COUNT(*) AS persisted, COALESCE(SUM(qty), 0) AS units FROM hold_items' +
-        " JOIN holds ON id = hold_id WHERE product_id = ? AND state = 'held'",
+      'SELECT COUNT(*) AS persisted, COALESCE(SUM(qty), 0) AS units,' +
+        " COALESCE(SUM(state = 'held'), 0) AS held," +
+        " (SELECT COUNT(*) FROM orders WHERE state = 'pending') AS orders" +
+        ' FROM hold_items JOIN holds ON id = hold_id WHERE product_id = ?',
     );
-    mustBe('holdfast, in MySQL', rows, { persisted: accepted, units: accepted });
+    mustBe('holdfast, in MySQL', rows, { persisted: accepted, units: accepted, held, orders });
     if (accepted > stock) throw new AuditFailed(`holdfast: oversold by ${accepted - stock}`);
   }
 
@@ -132,6 +175,28 @@ export class Holdfast implements Contestant {
     await this.api.stop();
     await this.writer?.stop();
     await this.stores.close();
+  }
+
+  async #heldIds(productId: number): Promise<string[]> {
+    const [rows] = await this.stores.mysql.query<RowDataPacket[]>(
+      'SELECT id FROM hold_items JOIN holds ON id = hold_id' +
+        " WHERE product_id = ? AND state = 'held'",
+      [productId],
+    );
+    return rows.map(({ id }) => String(id));
+  }
+
+  #ordering(productId: number, hold: string): Task {
+    let held = 0;
+    const sending = ordersOf({
+      ids: () => this.#heldIds(productId),
+      hold: async (count) => {
+        await this.holdMany(hold, count);
+        held += count;
+      },
+    });
+    const audit = (orders: number) => this.audit(productId, PLENTY, held, orders);
+    return { sending, status: 201, settle: () => this.settle(), audit };
   }
 
   // More buyers than units: the grants are counted, and whoever comes later is refused.
@@ -142,27 +207,31 @@ export class Holdfast implements Contestant {
   }
 }
 
-const contender = (name: string, what: string, roles: 'together' | 'apart'): Contender => ({
+const contender = (name: string, what: string, setup: Setup): Contender => ({
   name,
   what,
-  open: (bench) => Holdfast.open(bench, roles),
+  open: (bench) => Holdfast.open(bench, setup),
   inCheckout: (checkout) => ({
     name: `${name} of the other`,
     what: 'the same, compiled in the other checkout',
-    open: (bench) => Holdfast.open(bench, roles, checkout),
+    open: (bench) => Holdfast.open(bench, { ...setup, checkout }),
   }),
 });
 
 /** Everything in one process, as `npm start` runs it. */
-export const holdfast = contender(
-  'Holdfast',
-  'all roles in one process, as `npm start` runs it',
-  'together',
-);
+export const holdfast = contender('Holdfast', 'all roles in one process, as `npm start` runs it', {
+  roles: 'together',
+});
 
 /** The same, with the writer, expiry and the reconciler in a process of their own. */
 export const holdfastApart = contender(
   'Holdfast (writer apart)',
   'the API in one process, the other roles in a second one',
-  'apart',
+  { roles: 'apart' },
 );
+
+/** Holdfast without its coalescing. */
+export const oneCallEach = contender('one call each', 'Holdfast with a script call for each hold', {
+  roles: 'together',
+  holdBatchMax: 1,
+});

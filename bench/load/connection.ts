@@ -25,22 +25,19 @@ function lengthOfAnswer(text: string): number | undefined {
  */
 export class Connection {
   readonly #socket: Socket;
-  readonly #requests: readonly Buffer[];
-  readonly #answered: (answered: Answered) => boolean;
-  #next: number;
+  readonly #next: () => Buffer | undefined;
+  readonly #answered: (answered: Answered) => void;
   #text = '';
   #sentAt = 0;
   #finish: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
-  /** `answered` says whether to go on; `first` is where in the requests to begin. */
+  /** `next` is what to send next, or undefined when it is enough. */
   constructor(
     port: number,
-    requests: readonly Buffer[],
-    first: number,
-    answered: (answered: Answered) => boolean,
+    next: () => Buffer | undefined,
+    answered: (answered: Answered) => void,
   ) {
-    this.#requests = requests;
-    this.#next = first;
+    this.#next = next;
     this.#answered = answered;
     this.#socket = connect({ host: '127.0.0.1', port, noDelay: true });
     this.#socket.on('data', (chunk) => this.#take(chunk));
@@ -57,7 +54,7 @@ export class Connection {
     });
   }
 
-  /** Sends one request after the other until told to stop. */
+  /** Sends one request after the other until there is none. */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#finish = { resolve, reject };
@@ -71,8 +68,11 @@ export class Connection {
   }
 
   #send(): void {
-    const request = this.#requests[this.#next % this.#requests.length] as Buffer;
-    this.#next += 1;
+    const request = this.#next();
+    if (!request) {
+      this.#finish?.resolve();
+      return;
+    }
     this.#sentAt = performance.now();
     this.#socket.write(request);
   }
@@ -83,8 +83,7 @@ export class Connection {
     if (length === undefined) return;
     const status = Number(this.#text.slice(9, 12));
     this.#text = this.#text.slice(length);
-    const goOn = this.#answered({ status, latencyMs: performance.now() - this.#sentAt });
-    if (goOn) this.#send();
-    else this.#finish?.resolve();
+    this.#answered({ status, latencyMs: performance.now() - this.#sentAt });
+    this.#send();
   }
 }

@@ -3,7 +3,7 @@ import { Child } from '../ipc.ts';
 /** What to send, and for how long. */
 export interface Load {
   port: number;
-  /** Whole requests as latin1; each connection takes them in turn. */
+  /** Whole requests as latin1; all connections together take them in turn, over and over. */
   requests: string[];
   connections: number;
   /** Whichever comes first ends it; requests in flight are answered. */
@@ -36,10 +36,11 @@ export class Generator {
 }
 
 /** The bytes of a request with a JSON body. */
-export function postRequest(path: string, body: unknown): string {
+export function postRequest(path: string, body: unknown, idempotencyKey?: string): string {
   const text = JSON.stringify(body);
+  const key = idempotencyKey === undefined ? '' : `Idempotency-Key: ${idempotencyKey}\r\n`;
   return (
-    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n` +
+    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n${key}` +
     `Content-Length: ${text.length}\r\n\r\n${text}`
   );
 }

@@ -1,6 +1,6 @@
 import { createHistogram } from 'node:perf_hooks';
 import { answerParent } from '../ipc.ts';
-import { Connection } from './connection.ts';
+import { type Answered, Connection } from './connection.ts';
 import type { Load, LoadResult } from './generator.ts';
 
 // The load generator, a process of its own.
@@ -9,18 +9,19 @@ async function run({ port, requests, connections, seconds, count }: Load): Promi
   const statuses: Record<number, number> = {};
   const latencyUs = createHistogram();
   const bytes = requests.map((request) => Buffer.from(request, 'latin1'));
-  let sent = connections;
+  let sent = 0;
   let endsAt = Number.POSITIVE_INFINITY;
-  const clients = Array.from(
-    { length: connections },
-    (_, first) =>
-      new Connection(port, bytes, first, ({ status, latencyMs }) => {
-        statuses[status] = (statuses[status] ?? 0) + 1;
-        latencyUs.record(Math.max(1, Math.round(latencyMs * 1_000)));
-        sent += 1;
-        return sent <= count && performance.now() < endsAt;
-      }),
-  );
+  const next = () => {
+    if (sent >= count || performance.now() >= endsAt) return undefined;
+    const request = bytes[sent % bytes.length];
+    sent += 1;
+    return request;
+  };
+  const answered = ({ status, latencyMs }: Answered) => {
+    statuses[status] = (statuses[status] ?? 0) + 1;
+    latencyUs.record(Math.max(1, Math.round(latencyMs * 1_000)));
+  };
+  const clients = Array.from({ length: connections }, () => new Connection(port, next, answered));
   await Promise.all(clients.map((client) => client.opened()));
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();

@@ -11,6 +11,7 @@ import type { EngineParts } from './parts.ts';
 import type { Products } from './products.ts';
 import type { SoldOut } from './sold-out.ts';
 
+/** Unless the parts say otherwise. */
 const BATCH_MAX = 128;
 /** Pause before asking again for units that are still coming back. */
 const AGAIN_MS = 5;
@@ -41,12 +42,14 @@ export class Holds {
   readonly #parts: EngineParts;
   readonly #products: Products;
   readonly #soldOut: SoldOut;
+  readonly #batchMax: number;
   readonly #queues = new Map<number, Waiting[]>();
 
   constructor(parts: EngineParts, products: Products, soldOut: SoldOut) {
     this.#parts = parts;
     this.#products = products;
     this.#soldOut = soldOut;
+    this.#batchMax = parts.holdBatchMax ?? BATCH_MAX;
   }
 
   async hold(request: HoldRequest, deadline: Deadline): Promise<HoldOutcome> {
@@ -77,14 +80,13 @@ export class Holds {
   }
 
   #enqueue(lane: number, waiting: Waiting): void {
-    const queue = this.#queues.get(lane);
-    if (queue) {
-      queue.push(waiting);
-      if (queue.length >= BATCH_MAX) this.#flush(lane);
-      return;
+    const queue = this.#queues.get(lane) ?? [];
+    if (queue.length === 0) {
+      this.#queues.set(lane, queue);
+      setImmediate(() => this.#flush(lane));
     }
-    this.#queues.set(lane, [waiting]);
-    setImmediate(() => this.#flush(lane));
+    queue.push(waiting);
+    if (queue.length >= this.#batchMax) this.#flush(lane);
   }
 
   #flush(lane: number): void {

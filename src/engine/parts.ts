@@ -17,4 +17,6 @@ export interface EngineParts {
   holdTtlMs: number;
   payTtlMs: number;
   idempotencyTtlMs: number;
+  /** Most holds in one script call. */
+  holdBatchMax?: number | undefined;
 }

@@ -50,6 +50,23 @@ test('a short run measures every contender and finds what it sold in both stores
   for (const row of holds.rows) expect(row['answers/s']).toBeGreaterThan(0);
 });
 
+test('a short run sends keys and orders once each, and compares orders with the row lock', {
+  timeout: 60_000,
+}, async () => {
+  const short = ['--seconds', '0.2', '--rounds', '1', '--connections', '8'];
+  const contenders = ['--contenders', 'bare,row lock,Holdfast'];
+  const { code, stdout, stderr } = await bench([
+    ...['--only', 'keyed,orders', '--json'],
+    ...short,
+    ...contenders,
+  ]);
+  expect(code, stderr).toBe(0);
+  const { keyed, orders } = JSON.parse(stdout);
+  expect(keyed.rows.map((row: { name: string }) => row.name)).toEqual(['bare', 'Holdfast']);
+  expect(orders.rows.map((row: { name: string }) => row.name)).toEqual(['row lock', 'Holdfast']);
+  for (const row of [...keyed.rows, ...orders.rows]) expect(row['answers/s']).toBeGreaterThan(0);
+});
+
 test('a short run has listeners to live stock, who all hear of the last change', {
   timeout: 60_000,
 }, async () => {

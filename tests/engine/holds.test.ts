@@ -207,3 +207,17 @@ test('a hold is read as held, as ordered, and as unknown', async () => {
     expect(await t.engine.release(unknown, seconds(2))).toEqual({ status: 'hold_not_found' });
   }
 });
+
+test('holds of one turn share journal entries, unless each is to have a script call of its own', async () => {
+  const product = await makeProduct(t, { totalStock: 100 });
+  const lastEntry = async () => Number((await t.redis.hget(laneKey(0), 'position'))?.split('-')[1]);
+  const entriesOf40 = async (process: Holdfast) => {
+    // From here on it knows the product's lane, and waits for nothing before it holds.
+    await held(process, product);
+    const before = await lastEntry();
+    await atOnce(40, () => held(process, product));
+    return (await lastEntry()) - before;
+  };
+  expect(await entriesOf40(t)).toBeLessThan(20);
+  expect(await entriesOf40(await t.another({ holdBatchMax: 1 }))).toBeGreaterThanOrEqual(40);
+});
