@@ -25,7 +25,7 @@ import { watchMemory } from './redis/memory.ts';
 import { checkRedis } from './redis/requirements.ts';
 import { createAcks } from './writer/acks.ts';
 import { bookAlarms } from './writer/alarms.ts';
-import { createDoorbell, type Doorbell } from './writer/doorbell.ts';
+import { createDoorbell, type Doorbell, nearDoorbell, ownDoorbell } from './writer/doorbell.ts';
 import { createDrain, type Drain } from './writer/drain.ts';
 import { BrokenJournal } from './writer/fold.ts';
 import { EntryDisagrees } from './writer/fold-stock.ts';
@@ -120,11 +120,11 @@ function whyNot(error: unknown): 'broken' | 'disagrees' | undefined {
   return error instanceof EntryDisagrees ? 'disagrees' : undefined;
 }
 
-// A drain that fails is tried again by the writer, or by the next command.
-const ownDoorbell = (drain: Drain): Doorbell => ({
-  ring: (lane) => void drain(lane).catch(() => {}),
-  close: async () => {},
-});
+function doorbellOf({ config, redisUrl, drainsItself }: ComposeOptions, drain: Drain): Doorbell {
+  if (drainsItself) return ownDoorbell(drain);
+  const far = createDoorbell(redisUrl);
+  return config.roles.includes('writer') ? nearDoorbell(far, drain) : far;
+}
 
 /** What was emitted before the end is committed before the end, if MySQL lets it. */
 async function drainLast(drain: Drain, lanes: number, log: Logger): Promise<void> {
@@ -197,7 +197,7 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   const keeper = keepLanes(kept, log);
   closers.push(keeper.close);
   await keeper.start();
-  const doorbell = options.drainsItself ? ownDoorbell(drain) : createDoorbell(redisUrl);
+  const doorbell = doorbellOf(options, drain);
   closers.push(doorbell.close);
   const lag = await watchLag(link.redis, database, lanes);
   closers.push(lag.close);

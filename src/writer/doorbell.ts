@@ -1,6 +1,7 @@
 import { Queue } from 'bullmq';
 import { bullConnection } from '../redis/client.ts';
 import { BULL_PREFIX } from '../redis/keys.ts';
+import type { Drain } from './drain.ts';
 
 export const DRAIN_QUEUE = 'drain';
 /** Rings within this time are one job: a batch of orders shares one transaction. */
@@ -48,5 +49,23 @@ export function createDoorbell(redisUrl: string): Doorbell {
       timers.clear();
       await queue.close();
     },
+  };
+}
+
+/** Drains in this very process. A drain that fails is tried again by the writer, or by the next ring. */
+export const ownDoorbell = (drain: Drain): Doorbell => ({
+  ring: (lane) => void drain(lane).catch(() => {}),
+  close: async () => {},
+});
+
+/**
+ * For a process that is a writer itself: where somebody waits for a commit, it drains at once. The way
+ * through BullMQ and back takes as long as a commit.
+ */
+export function nearDoorbell(far: Doorbell, drain: Drain): Doorbell {
+  const near = ownDoorbell(drain);
+  return {
+    ring: (lane, isAwaited = true) => (isAwaited ? near : far).ring(lane, isAwaited),
+    close: far.close,
   };
 }
