@@ -43,9 +43,8 @@ local epoch, run, call, idempotency_ttl_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local refused = gate(epoch, run)
 if refused then return refused end
 
--- The first effect under a key: earlier in this batch, or remembered by Redis.
-local function first_effect(key)
-  local text = remembered[key] and remembered[key].value or redis.call('GET', key)
+local function first_hold(key)
+  local text = first_effect(idempotency_key('hold', key))
   if not text then return nil end
   local fingerprint, id, deadline_ms, amount_minor, currency =
     string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
@@ -161,7 +160,7 @@ end
 local function decide(late_ms, id, items_text, buyer, key, fingerprint)
   if now_ms > tonumber(late_ms) then return {'late'} end
   if key ~= '' then
-    local first = first_effect(idempotency_key('hold', key))
+    local first = first_hold(key)
     if first and first.fingerprint ~= fingerprint then return {'mismatch'} end
     if first then
       return {'repeated', first.id, first.deadline_ms, first.amount_minor, first.currency}

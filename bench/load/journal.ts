@@ -76,8 +76,11 @@ class Seller {
   }
 
   async order(id: string): Promise<void> {
-    const command = { ...this.#gate(), id, key: '', idempotencyTtlMs: HOUR_MS };
-    must(await orderScript.run(this.#link.redis, laneKey(LANE), command), 'ordered');
+    const { lateMs, ...gate } = this.#gate();
+    const batch = { ...gate, idempotencyTtlMs: HOUR_MS, requests: [{ lateMs, id, key: '' }] };
+    const reply = await orderScript.run(this.#link.redis, laneKey(LANE), batch);
+    if (reply.status !== 'batch') throw new Error(`order said ${reply.status}`);
+    for (const each of reply.replies) must(each, 'ordered');
   }
 
   async pay(id: string): Promise<void> {

@@ -76,6 +76,7 @@ end
 -- as expired, whoever asks first. `facts` is MySQL's word for a record that Redis lacks: the member
 -- it implies proves that the units are still held or pending, else the reservation has ended.
 local function load_record(id, facts, facts_epoch)
+  if records[id] then return records[id] end
   local text = redis.call('GET', reservation_key(id))
   local record = text and parse_record(id, text)
   if not record then
@@ -91,6 +92,11 @@ local function load_record(id, facts, facts_epoch)
     if record.deadline_ms <= now_ms then transition(record, 'expired') end
   end
   return record
+end
+
+-- The first effect under a key: earlier in this batch, or remembered by Redis.
+local function first_effect(key)
+  return remembered[key] and remembered[key].value or redis.call('GET', key)
 end
 
 -- Remembers a first effect under its caller's key.

@@ -18,7 +18,7 @@ import type {
 import type { Product } from '../domain/product.ts';
 import { extendHold } from './extend.ts';
 import { Holds } from './hold.ts';
-import { cancelOrder, makeOrder, readOrder } from './order.ts';
+import { cancelOrder, makeOrder, orderBatches, readOrder } from './order.ts';
 import { readOverview } from './overview.ts';
 import type { EngineParts } from './parts.ts';
 import { createProductAdmin, type ProductAdmin } from './product-admin.ts';
@@ -63,6 +63,7 @@ export interface Engine {
 
 export function createEngine(parts: EngineParts): Engine {
   const products = new Products(parts);
+  const orders = orderBatches(parts);
   const soldOut = new SoldOut();
   const holds = new Holds(parts, products, soldOut);
   const givers: EngineParts = {
@@ -77,7 +78,7 @@ export function createEngine(parts: EngineParts): Engine {
     readHold: (id, deadline) => readHold(parts, id, deadline),
     release: (id, deadline) => releaseHold(givers, id, deadline),
     extend: (id, deadline) => extendHold(parts, id, deadline),
-    order: (id, key, deadline) => makeOrder(parts, id, key, deadline),
+    order: (id, key, deadline) => makeOrder(parts, orders, id, key, deadline),
     readOrder: (id, deadline) => readOrder(parts, id, deadline),
     cancel: (id, deadline) => cancelOrder(givers, id, deadline),
     settle: (request, deadline) => settle(givers, request, deadline),

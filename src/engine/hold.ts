@@ -1,31 +1,14 @@
 import { createHash } from 'node:crypto';
-import { Deadline, within } from '../domain/deadline.ts';
+import type { Deadline } from '../domain/deadline.ts';
 import { newReservationId } from '../domain/ids.ts';
 import type { HoldOutcome, HoldRequest } from '../domain/outcomes.ts';
 import { formatItems } from '../domain/reservation.ts';
-import { Unavailable } from '../domain/unavailable.ts';
 import { type HoldCommand, type HoldReply, holdScript } from '../redis/bindings/hold.ts';
-import { redisFailure } from '../redis/client.ts';
 import { laneKey } from '../redis/keys.ts';
+import { Batches, type Final } from './batches.ts';
 import type { EngineParts } from './parts.ts';
 import type { Products } from './products.ts';
 import type { SoldOut } from './sold-out.ts';
-
-/** Unless the parts say otherwise. */
-const BATCH_MAX = 128;
-/** Pause before asking again for units that are still coming back. */
-const AGAIN_MS = 5;
-/** Requests of one turn whose deadlines are no further apart than this share a timer. */
-const SAME_MS = 50;
-
-interface Waiting {
-  id: string;
-  request: HoldRequest;
-  fingerprint: string;
-  deadline: Deadline;
-  resolve: (outcome: HoldOutcome) => void;
-  reject: (error: Unavailable) => void;
-}
 
 // Only compared under the same Idempotency-Key, so it is made only where there is one.
 function fingerprintOf({ items, buyer, key }: HoldRequest): string {
@@ -34,22 +17,24 @@ function fingerprintOf({ items, buyer, key }: HoldRequest): string {
   return createHash('sha256').update(content).digest('base64url').slice(0, 22);
 }
 
-/**
- * Grants holds. Requests for a lane that arrive in the same turn of the event loop share one script
- * call; each gets an answer of its own.
- */
+/** Grants holds. */
 export class Holds {
   readonly #parts: EngineParts;
   readonly #products: Products;
   readonly #soldOut: SoldOut;
-  readonly #batchMax: number;
-  readonly #queues = new Map<number, Waiting[]>();
+  readonly #batches: Batches<Omit<HoldCommand, 'lateMs'>, HoldReply>;
 
   constructor(parts: EngineParts, products: Products, soldOut: SoldOut) {
+    const { link, idempotencyTtlMs } = parts;
     this.#parts = parts;
     this.#products = products;
     this.#soldOut = soldOut;
-    this.#batchMax = parts.holdBatchMax ?? BATCH_MAX;
+    this.#batches = new Batches(parts, {
+      what: 'hold',
+      isAwaited: false,
+      send: (lane, gate, requests) =>
+        holdScript.run(link.redis, laneKey(lane), { ...gate, idempotencyTtlMs, requests }),
+    });
   }
 
   async hold(request: HoldRequest, deadline: Deadline): Promise<HoldOutcome> {
@@ -72,86 +57,24 @@ export class Holds {
   ): HoldOutcome | Promise<HoldOutcome> {
     const refusal = this.#soldOut.find(lane, request);
     if (refusal) return refusal;
+    const { items, buyer, key } = request;
+    const id = newReservationId(lane);
+    const fingerprint = fingerprintOf(request);
+    const command = { lateMs: 0, id, items, buyer, key, fingerprint };
     return new Promise((resolve, reject) => {
-      const fingerprint = fingerprintOf(request);
-      const id = newReservationId(lane);
-      this.#enqueue(lane, { id, request, fingerprint, deadline, resolve, reject });
+      const answer = (reply: Final<HoldReply>, nowMs: number) => {
+        const outcome = outcomeOf(command, reply, nowMs);
+        if (outcome.status === 'sold_out') this.#soldOut.remember(lane, request, outcome);
+        resolve(outcome);
+      };
+      this.#batches.add(lane, { command, deadline, answer, fail: reject });
     });
-  }
-
-  #enqueue(lane: number, waiting: Waiting): void {
-    const queue = this.#queues.get(lane) ?? [];
-    if (queue.length === 0) {
-      this.#queues.set(lane, queue);
-      setImmediate(() => this.#flush(lane));
-    }
-    queue.push(waiting);
-    if (queue.length >= this.#batchMax) this.#flush(lane);
-  }
-
-  #flush(lane: number): void {
-    const batch = this.#queues.get(lane);
-    if (!batch) return;
-    this.#queues.delete(lane);
-    this.#send(lane, batch).catch((error) => {
-      // The outcome is unknown: every caller of the batch is told so, and nothing is sent again.
-      const failure = redisFailure(error, 'hold');
-      for (const { reject } of batch) reject(failure);
-    });
-  }
-
-  async #send(lane: number, batch: Waiting[]): Promise<void> {
-    const { link, idempotencyTtlMs, ring } = this.#parts;
-    const gate = link.gate(lane);
-    const remaining = batch.map(({ deadline }) => deadline.remainingMs());
-    const latestMs = Math.max(...remaining);
-    for (const [index, { reject }] of batch.entries()) {
-      const remainingMs = remaining[index] ?? 0;
-      if (remainingMs > latestMs - SAME_MS) continue;
-      setTimeout(() => reject(new Unavailable('hold: no time left')), remainingMs).unref();
-    }
-    const requests = batch.map(
-      ({ id, request, fingerprint, deadline }): HoldCommand => ({
-        id,
-        lateMs: link.lateMs(deadline),
-        items: request.items,
-        buyer: request.buyer,
-        key: request.key,
-        fingerprint,
-      }),
-    );
-    const sending = holdScript.run(link.redis, laneKey(lane), {
-      ...gate,
-      idempotencyTtlMs,
-      requests,
-    });
-    const reply = await within(new Deadline(latestMs), 'Redis (hold)', sending);
-    link.observe(reply.nowMs);
-    if (reply.status !== 'batch') throw link.refused(lane, reply.status);
-    ring(lane, false);
-    for (const [index, waiting] of batch.entries()) {
-      const answer = reply.replies[index];
-      if (answer) this.#answer(lane, waiting, answer, reply.nowMs);
-    }
-  }
-
-  #answer(lane: number, waiting: Waiting, reply: HoldReply, nowMs: number): void {
-    if (reply.status !== 'again' && reply.status !== 'late') {
-      const outcome = outcomeOf(waiting, reply, nowMs);
-      if (outcome.status === 'sold_out') this.#soldOut.remember(lane, waiting.request, outcome);
-      waiting.resolve(outcome);
-    } else if (waiting.deadline.remainingMs() <= AGAIN_MS) {
-      waiting.reject(new Unavailable('hold: no time left'));
-    } else {
-      // Late by a clock that ran behind, which this reply has set right; or units are coming back.
-      setTimeout(() => this.#enqueue(lane, waiting), AGAIN_MS);
-    }
   }
 }
 
 function outcomeOf(
-  { id, request }: Waiting,
-  reply: Exclude<HoldReply, { status: 'again' | 'late' }>,
+  { id, items }: HoldCommand,
+  reply: Final<HoldReply>,
   nowMs: number,
 ): HoldOutcome {
   switch (reply.status) {
@@ -162,7 +85,7 @@ function outcomeOf(
         hold: {
           id: reply.status === 'held' ? id : reply.id,
           state: 'held',
-          items: request.items,
+          items,
           amountMinor: reply.amountMinor,
           currency: reply.currency,
           expiresAtMs: reply.deadlineMs,

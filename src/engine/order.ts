@@ -5,11 +5,12 @@ import { laneOf, orderId, type ReservationId } from '../domain/ids.ts';
 import type { CancelOutcome, Order, OrderOutcome } from '../domain/outcomes.ts';
 import { parseItems } from '../domain/reservation.ts';
 import { Unavailable } from '../domain/unavailable.ts';
-import type { Missing, Refused } from '../redis/bindings/common.ts';
-import { type OrderReply, orderScript } from '../redis/bindings/order.ts';
+import type { Facts, Missing } from '../redis/bindings/common.ts';
+import { type OrderCommand, type OrderReply, orderScript } from '../redis/bindings/order.ts';
 import { releaseScript } from '../redis/bindings/release.ts';
 import { laneKey } from '../redis/keys.ts';
 import type { CommittedBy } from '../writer/acks.ts';
+import { Batches, type Final } from './batches.ts';
 import { type Commit, withCommit } from './commit.ts';
 import { withFacts } from './facts.ts';
 import type { EngineParts } from './parts.ts';
@@ -43,7 +44,21 @@ async function durableOrder(
   };
 }
 
-type Answered = Exclude<OrderReply, Missing | Refused>;
+export type OrderBatches = Batches<Omit<OrderCommand, 'lateMs'>, OrderReply>;
+
+/** Orders of a lane that are asked for at the same time. */
+export function orderBatches(parts: EngineParts): OrderBatches {
+  const { link, idempotencyTtlMs } = parts;
+  return new Batches(parts, {
+    what: 'order',
+    isAwaited: true,
+    send: (lane, gate, requests) =>
+      orderScript.run(link.redis, laneKey(lane), { ...gate, idempotencyTtlMs, requests }),
+  });
+}
+
+type Told = Final<OrderReply> & { nowMs: number };
+type Answered = Exclude<Told, Missing>;
 
 async function outcomeOf(
   parts: EngineParts,
@@ -81,23 +96,27 @@ async function outcomeOf(
 /** Makes an order of a hold. Resolves once MySQL has committed it. */
 export async function makeOrder(
   parts: EngineParts,
+  batches: OrderBatches,
   id: ReservationId,
   key: string,
   deadline: Deadline,
 ): Promise<OrderOutcome> {
-  const { link, acks, lag, idempotencyTtlMs, ring } = parts;
+  const { acks, lag } = parts;
   const lane = laneOf(id);
   if (lane >= parts.lanes) return { status: 'hold_not_found' };
   lag.check(lane);
   return withCommit(acks, async (commit) => {
-    const reply = await withFacts(parts, lane, id, deadline, (facts) =>
-      link.execute(lane, 'order', deadline, (gate) => {
-        commit.follow(gate.call);
-        const command = { ...gate, id, key, idempotencyTtlMs, facts };
-        return orderScript.run(link.redis, laneKey(lane), command);
-      }),
-    );
-    ring(lane);
+    const ask = (facts: Facts | undefined) =>
+      new Promise<Told>((resolve, reject) => {
+        batches.add(lane, {
+          command: { lateMs: 0, id, key, facts },
+          deadline,
+          follow: (call) => commit.follow(call),
+          answer: (reply, nowMs) => resolve({ ...reply, nowMs }),
+          fail: reject,
+        });
+      });
+    const reply = await withFacts(parts, lane, id, deadline, ask);
     if (!reply) return { status: 'hold_not_found' };
     return outcomeOf(parts, id, reply, commit, deadline);
   });

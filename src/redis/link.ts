@@ -58,7 +58,12 @@ export class LaneLink {
 
   /** A caller's deadline on the server's clock, never later than the caller's own. */
   lateMs(deadline: Deadline): number {
-    return this.nowMs() + Math.floor(deadline.remainingMs()) - TIMER_EARLY_MS;
+    return this.lateAfter(deadline.remainingMs());
+  }
+
+  /** The same for a deadline after so many milliseconds. */
+  lateAfter(remainingMs: number): number {
+    return this.nowMs() + Math.floor(remainingMs) - TIMER_EARLY_MS;
   }
 
   /** Takes the server's time from a reply that just came. */

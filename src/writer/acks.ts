@@ -69,10 +69,13 @@ export async function createAcks(
   lanes: number,
   { checkServers }: Pick<Lag, 'checkServers'>,
 ): Promise<Acks> {
-  const waiting = new Map<string, () => void>();
+  // Requests of one batch wait for the same call.
+  const waiting = new Map<string, Set<() => void>>();
   subscriber.on('message', (_channel: string, calls: string) => {
     if (waiting.size === 0) return;
-    for (const call of calls.split(' ')) waiting.get(call)?.();
+    for (const call of calls.split(' ')) {
+      for (const tell of waiting.get(call) ?? []) tell();
+    }
   });
   const channels = Array.from({ length: lanes }, (_, lane) => commitsChannel(lane));
   await askRedis(new Deadline(ANSWER_LIMIT_MS), 'subscribe', subscriber.subscribe(...channels));
@@ -81,10 +84,16 @@ export async function createAcks(
     register: (call) => {
       let isCommitted = false;
       let wakeUp = () => {};
-      waiting.set(call, () => {
+      const tell = () => {
         isCommitted = true;
         wakeUp();
-      });
+      };
+      const others = waiting.get(call) ?? new Set();
+      waiting.set(call, others.add(tell));
+      const cancel = () => {
+        others.delete(tell);
+        if (others.size === 0) waiting.delete(call);
+      };
       return {
         committed: async (deadline, decided) => {
           try {
@@ -93,10 +102,10 @@ export async function createAcks(
             };
             return await poll(deadline, decided, wake, () => isCommitted, checkServers);
           } finally {
-            waiting.delete(call);
+            cancel();
           }
         },
-        cancel: () => void waiting.delete(call),
+        cancel,
       };
     },
     until: async (deadline, decided) => {

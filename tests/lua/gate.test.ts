@@ -28,7 +28,11 @@ const CALLS: Record<string, (scene: Scene, gate: Caller) => Promise<{ status: st
     return holdScript.run(redis, lane.key, { ...gate, idempotencyTtlMs: HOUR_MS, requests });
   },
   order: ({ lane, held: id }, gate) =>
-    orderScript.run(redis, lane.key, { ...gate, id, key: '', idempotencyTtlMs: HOUR_MS }),
+    orderScript.run(redis, lane.key, {
+      ...gate,
+      idempotencyTtlMs: HOUR_MS,
+      requests: [{ lateMs: gate.lateMs, id, key: '' }],
+    }),
   extend: ({ lane, held: id }, gate) => extendScript.run(redis, lane.key, { ...gate, id }),
   release: ({ lane, held: id }, gate) =>
     releaseScript.run(redis, lane.key, { ...gate, id, from: 'held' }),
@@ -89,9 +93,9 @@ describe.each(Object.entries(CALLS))('%s', (_, run) => {
   });
 });
 
-// `hold` is late for each request of its batch (hold.test.ts); `expire` has no caller who waits.
+// `hold` and `order` are late for each request of a batch (their own tests); nobody waits for `expire`.
 const CALLS_WITH_DEADLINE = Object.entries(CALLS).filter(
-  ([name]) => name !== 'hold' && name !== 'expire',
+  ([name]) => !['hold', 'order', 'expire'].includes(name),
 );
 
 test.each(CALLS_WITH_DEADLINE)('%s is late past its own deadline', async (_, run) => {

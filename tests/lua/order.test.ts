@@ -110,3 +110,51 @@ test('a missing hold behind many overdue ones is missing after what was reclaime
   expect((await journalOf(lane)).at(-1)?.reservations).toHaveLength(200);
   await expectConsistent(lane);
 });
+
+test('a batch answers each request by itself, and the same hold once', async () => {
+  const lane = await openTestLane(redis);
+  const product = await lane.product(9);
+  const [first, second, third, released] = [
+    await lane.held(product),
+    await lane.held(product),
+    await lane.held(product),
+    await lane.held(product),
+  ];
+  await lane.release(released.id);
+  const late = { id: third.id, lateMs: (await redisNowMs(redis)) - 1 };
+  const replies = await lane.orderBatch([
+    { id: first.id, key: 'k' },
+    { id: first.id, key: 'k' },
+    { id: first.id },
+    { id: second.id, key: 'k' },
+    late,
+    { id: released.id },
+    { id: 'unknown' },
+    { id: second.id },
+  ]);
+  expect(replies.map(({ status }) => status)).toEqual([
+    ...['ordered', 'repeated', 'used', 'mismatch', 'late', 'released', 'missing', 'ordered'],
+  ]);
+  const [entry] = (await journalOf(lane)).slice(-1);
+  expect(entry?.reservations.map(({ id, to }) => [id, to])).toEqual([
+    [first.id, 'pending'],
+    [second.id, 'pending'],
+  ]);
+  // MySQL's word counts once it has this very entry.
+  expect(replies[6]).toEqual({
+    status: 'missing',
+    position: `${entry?.epoch}-${entry?.sequence}`,
+  });
+  await expectConsistent(lane);
+});
+
+test('a batch in which a hold has run out expires it once', async () => {
+  const lane = await openTestLane(redis);
+  const product = await lane.product(2, { holdTtlMs: SHORT_TTL_MS });
+  const { id, deadlineMs } = await lane.held(product);
+  await redisTimeAfter(redis, deadlineMs);
+  const replies = await lane.orderBatch([{ id }, { id, key: 'k' }]);
+  expect(replies.map(({ status }) => status)).toEqual(['expired', 'expired']);
+  const { counters } = await expectConsistent(lane);
+  expect(counters.get(product)).toMatchObject({ available: 2, held: 0, pending: 0 });
+});

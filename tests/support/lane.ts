@@ -9,7 +9,7 @@ import { expireScript } from '../../src/redis/bindings/expire.ts';
 import { extendScript } from '../../src/redis/bindings/extend.ts';
 import { type HoldCommand, type HoldReply, holdScript } from '../../src/redis/bindings/hold.ts';
 import { openLaneScript } from '../../src/redis/bindings/open-lane.ts';
-import { orderScript } from '../../src/redis/bindings/order.ts';
+import { type OrderCommand, type OrderReply, orderScript } from '../../src/redis/bindings/order.ts';
 import { putProductScript } from '../../src/redis/bindings/put-product.ts';
 import { releaseScript } from '../../src/redis/bindings/release.ts';
 import { settleScript } from '../../src/redis/bindings/settle.ts';
@@ -138,10 +138,20 @@ export class TestLane {
     return { id, payByMs: reply.payByMs };
   }
 
-  order(id: string, more: { key?: string; facts?: Facts } = {}) {
-    const { key = '', facts } = more;
-    const command = { ...this.gate(), id, key, idempotencyTtlMs: HOUR_MS, facts };
-    return orderScript.run(this.redis, this.key, command);
+  /** One batch of orders, answered one by one. */
+  async orderBatch(requests: Partial<OrderCommand>[]): Promise<OrderReply[]> {
+    const { lateMs, ...gate } = this.gate();
+    const whole = requests.map((request) => ({ lateMs, id: '', key: '', ...request }));
+    const batch = { ...gate, idempotencyTtlMs: HOUR_MS, requests: whole };
+    const reply = await orderScript.run(this.redis, this.key, batch);
+    if (reply.status !== 'batch') throw new Error(`the batch was refused: ${reply.status}`);
+    return reply.replies;
+  }
+
+  async order(id: string, more: Partial<OrderCommand> = {}): Promise<OrderReply> {
+    const [reply] = await this.orderBatch([{ id, ...more }]);
+    if (!reply) throw new Error('no reply');
+    return reply;
   }
 
   extend(id: string, facts?: Facts | undefined) {
