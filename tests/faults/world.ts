@@ -50,6 +50,7 @@ export interface WorldOptions {
 }
 
 export const ALL_ROLES = 'api,writer,expiry,reconciler';
+export const ROLES_BUT_API = 'writer,expiry,reconciler';
 
 /** Servers and processes of one row. Everything listens on 127.0.0.1 and ends with this process. */
 export class World {

@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { answerOf } from '../history.ts';
-import { ALL_ROLES } from '../world.ts';
+import { ALL_ROLES, ROLES_BUT_API } from '../world.ts';
 import { NOTHING_LOST, type Row, type Stage } from './row.ts';
 
 const world = { processes: [ALL_ROLES, ALL_ROLES] };
+/** Where the writer is near, nobody who waits rings for it. */
+const apart = { processes: ['api', 'api', ROLES_BUT_API, ROLES_BUT_API] };
 /** Up to 10,000 due at once are back within a second. */
 const UNITS_BACK = { ...NOTHING_LOST, backWithinMs: 1_000 };
 
@@ -46,7 +48,7 @@ export const doorbellLost: Row = {
   what: "all of BullMQ's keys are deleted, ten times within 3 s",
   expected: 'the plain timer drains within a second, so that orders go on',
   rules: NOTHING_LOST,
-  world,
+  world: apart,
   crowd: true,
   composable: true,
   strike: async (stage) => {

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import type { HoldfastServe } from '../servers/holdfast.ts';
+import { ROLES_BUT_API } from '../world.ts';
 import { NOTHING_LOST, type Row, type Stage } from './row.ts';
 
-const WRITER = 'writer,expiry,reconciler';
-const world = { processes: ['api', 'api', WRITER, WRITER] };
+const world = { processes: ['api', 'api', ROLES_BUT_API, ROLES_BUT_API] };
 /** Longer than a job's lock in BullMQ. */
 const PAST_THE_LOCK_MS = 33_000;
 const PAST_THE_LOCK_SHORT_MS = 3_000;
@@ -30,7 +30,7 @@ async function stopWriter({ world }: Stage, insideTransaction: boolean): Promise
   const connection = await mysql.createConnection({ uri: world.mysql.url });
   try {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const writers = world.running().filter(({ roles }) => roles === WRITER);
+      const writers = world.running().filter(({ roles }) => roles === ROLES_BUT_API);
       const writer = writers[tries % writers.length];
       if (!writer) break;
       writer.process.signal('SIGSTOP');
