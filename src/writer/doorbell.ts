@@ -5,7 +5,7 @@ import type { Drain } from './drain.ts';
 
 export const DRAIN_QUEUE = 'drain';
 /** Rings within this time are one job: a batch of orders shares one transaction. */
-const AWAITED_WITHIN_MS = 4;
+const AWAITED_WITHIN_MS = 1;
 /** The same where nobody waits. Longer saves CPU, but a large drain holds up the requests beside it. */
 const UNAWAITED_WITHIN_MS = 25;
 

@@ -32,6 +32,12 @@ export interface DrainOptions {
 /** Commits what a lane's journal has when called, and returns how many transitions that were. */
 export type Drain = (lane: number) => Promise<number>;
 
+/** Whether MySQL no longer has what it had committed. */
+const isBehind = (found: Watermark | undefined, known: Watermark): boolean =>
+  found?.epoch !== known.epoch ||
+  found.sequence < known.sequence ||
+  (found.sequence === known.sequence && found.call !== known.call);
+
 const isSame = (a: Watermark | undefined, b: Watermark): boolean =>
   a?.epoch === b.epoch && a.sequence === b.sequence && a.call === b.call;
 
@@ -50,21 +56,29 @@ class LaneDrain {
   /** Entries committed lately, the oldest first. */
   readonly #kept: { minId: string; committedAt: number }[] = [];
   #trimmedAt = Number.NEGATIVE_INFINITY;
+  #trimming: Promise<void> = Promise.resolve();
 
   constructor(lane: number, options: DrainOptions) {
     this.#lane = lane;
     this.#options = options;
   }
 
-  async run(): Promise<number> {
+  /** Commits what the journal has; what was committed last is trimmed by the caller. */
+  async commit(): Promise<number> {
     let transitions = 0;
     for (;;) {
       const step = await this.#step();
-      await this.#trim();
       transitions += step.transitions;
       // What comes meanwhile rings again: to go on for it would mean many small transactions.
       if (step.atEnd) return transitions;
+      await this.trim();
     }
+  }
+
+  /** Tells Redis what is committed, one call after the other. */
+  trim(): Promise<void> {
+    this.#trimming = this.#trimming.catch(() => {}).then(() => this.#trim());
+    return this.#trimming;
   }
 
   async #step(): Promise<Step> {
@@ -144,9 +158,10 @@ class LaneDrain {
   }
 
   async #trim(): Promise<void> {
-    if (!this.#watermark) return;
-    const { epoch, emitted } = this.#watermark;
-    const minId = await this.#trimmable();
+    const watermark = this.#watermark;
+    if (!watermark) return;
+    const { epoch, emitted } = watermark;
+    const minId = await this.#trimmable(watermark);
     const command = { epoch, persisted: emitted, minId };
     const trimming = trimScript.run(this.#options.redis, laneKey(this.#lane), command);
     await this.#ask('trim', trimming);
@@ -154,14 +169,16 @@ class LaneDrain {
 
   // The oldest entry to keep, or '' for all. Entries may be the only copy of what a failed-over MySQL
   // has lost: it is asked whether it still has what it had committed.
-  async #trimmable(): Promise<string> {
+  async #trimmable(known: Watermark): Promise<string> {
     const before = performance.now() - this.#options.keepMs;
-    const known = this.#watermark;
     const isDue = performance.now() - this.#trimmedAt >= TRIM_EVERY_MS;
-    if (!isDue || !known || (this.#kept[0]?.committedAt ?? before) >= before) return '';
+    if (!isDue || (this.#kept[0]?.committedAt ?? before) >= before) return '';
     this.#trimmedAt = performance.now();
-    this.#watermark = undefined;
-    if (!isSame(await this.#readWatermark(), known)) {
+    const reading = readWatermark(this.#options.database, this.#lane);
+    const found = await query(new Deadline(READ_LIMIT_MS), 'watermark', reading);
+    // The next run may have committed more meanwhile.
+    if (isBehind(found, known)) {
+      this.#watermark = undefined;
       this.#kept.length = 0;
       return '';
     }
@@ -183,9 +200,13 @@ export function createDrain(options: DrainOptions): Drain {
     waiting.delete(lane);
     const laneDrain = lanes.get(lane) ?? new LaneDrain(lane, options);
     lanes.set(lane, laneDrain);
-    const run = laneDrain.run().finally(() => running.delete(lane));
-    running.set(lane, run);
-    return run;
+    const committing = laneDrain.commit().finally(() => running.delete(lane));
+    running.set(lane, committing);
+    // The next run begins meanwhile: somebody waits for its commit, and nobody for a trim.
+    return committing.then(async (transitions) => {
+      await laneDrain.trim();
+      return transitions;
+    });
   };
 
   // One drain a lane at a time in this process. A call that comes while one runs waits for a run
