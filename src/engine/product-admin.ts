@@ -38,7 +38,7 @@ export interface ProductAdmin {
     key: string,
     deadline: Deadline,
   ) => Promise<StockOutcome<Product>>;
-  /** Gives Redis the products that a process left behind in MySQL. Returns how many. */
+  /** Gives Redis the products that two looks found left behind in MySQL. Returns how many. */
   reapply: (deadline: Deadline) => Promise<number>;
 }
 
@@ -97,6 +97,8 @@ async function adjust(
 
 export function createProductAdmin(parts: EngineParts, products: Products): ProductAdmin {
   const { database } = parts;
+  /** Rules version of each product that the last look found so. */
+  let unapplied = new Map<number, number>();
 
   const readMade = async (id: number, deadline: Deadline): Promise<Product> => {
     const product = await products.read(id, deadline);
@@ -144,8 +146,11 @@ export function createProductAdmin(parts: EngineParts, products: Products): Prod
 
     reapply: async (deadline) => {
       const rows = await query(deadline, 'products', listUnapplied(database, REAPPLIED_AT_ONCE));
-      await eachOf(rows, (row) => put(parts, row, deadline));
-      return rows.length;
+      // Who changes a product right now has done so by the next look.
+      const left = rows.filter(({ id, rulesVersion }) => unapplied.get(id) === rulesVersion);
+      unapplied = new Map(rows.map(({ id, rulesVersion }) => [id, rulesVersion]));
+      await eachOf(left, (row) => put(parts, row, deadline));
+      return left.length;
     },
   };
 }
