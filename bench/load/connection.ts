@@ -3,7 +3,9 @@ import { connect, type Socket } from 'node:net';
 /** What a connection tells about each answer. */
 export interface Answered {
   status: number;
-  latencyMs: number;
+  /** When the request was to be sent, and when its answer was complete, by `performance.now()`. */
+  dueAt: number;
+  now: number;
 }
 
 // How long the first answer in the text is, or undefined while it is not complete.
@@ -26,18 +28,18 @@ function lengthOfAnswer(text: string): number | undefined {
 export class Connection {
   readonly #socket: Socket;
   readonly #requests: readonly Buffer[];
-  readonly #answered: (answered: Answered) => boolean;
+  readonly #answered: (answered: Answered) => number | undefined;
   #next: number;
   #text = '';
-  #sentAt = 0;
+  #dueAt = 0;
   #finish: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
-  /** `answered` says whether to go on; `first` is where in the requests to begin. */
+  /** `answered` says when to go on, if at all; `first` is where in the requests to begin. */
   constructor(
     port: number,
     requests: readonly Buffer[],
     first: number,
-    answered: (answered: Answered) => boolean,
+    answered: (answered: Answered) => number | undefined,
   ) {
     this.#requests = requests;
     this.#next = first;
@@ -57,11 +59,11 @@ export class Connection {
     });
   }
 
-  /** Sends one request after the other until told to stop. */
-  run(): Promise<void> {
+  /** Sends one request after the other, the first at this moment, until told to stop. */
+  run(firstAt: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#finish = { resolve, reject };
-      this.#send();
+      this.#sendAt(firstAt, performance.now());
     });
   }
 
@@ -70,10 +72,15 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  #sendAt(dueAt: number, now: number): void {
+    this.#dueAt = dueAt;
+    if (dueAt <= now) this.#send();
+    else setTimeout(() => this.#send(), Math.ceil(dueAt - now));
+  }
+
   #send(): void {
     const request = this.#requests[this.#next % this.#requests.length] as Buffer;
     this.#next += 1;
-    this.#sentAt = performance.now();
     this.#socket.write(request);
   }
 
@@ -83,8 +90,9 @@ export class Connection {
     if (length === undefined) return;
     const status = Number(this.#text.slice(9, 12));
     this.#text = this.#text.slice(length);
-    const goOn = this.#answered({ status, latencyMs: performance.now() - this.#sentAt });
-    if (goOn) this.#send();
-    else this.#finish?.resolve();
+    const now = performance.now();
+    const nextAt = this.#answered({ status, dueAt: this.#dueAt, now });
+    if (nextAt === undefined) this.#finish?.resolve();
+    else this.#sendAt(nextAt, now);
   }
 }

@@ -1,43 +1,50 @@
-import { createHistogram } from 'node:perf_hooks';
 import { answerParent } from '../ipc.ts';
 import { Connection } from './connection.ts';
 import type { Load, LoadResult } from './generator.ts';
+import { type Counted, Tally } from './tally.ts';
 
 // The load generator, a process of its own.
 
-async function run({ port, requests, connections, seconds, count }: Load): Promise<LoadResult> {
-  const statuses: Record<number, number> = {};
-  const latencyUs = createHistogram();
+let tally = new Tally();
+let endsAt = 0;
+
+function open(load: Load): Connection[] {
+  const { requests, connections, count, perSecond } = load;
   const bytes = requests.map((request) => Buffer.from(request, 'latin1'));
+  const ports = [load.port].flat();
+  const everyMs = perSecond === undefined ? 0 : (connections * 1_000) / perSecond;
   let sent = connections;
-  let endsAt = Number.POSITIVE_INFINITY;
-  const clients = Array.from(
-    { length: connections },
-    (_, first) =>
-      new Connection(port, bytes, first, ({ status, latencyMs }) => {
-        statuses[status] = (statuses[status] ?? 0) + 1;
-        latencyUs.record(Math.max(1, Math.round(latencyMs * 1_000)));
-        sent += 1;
-        return sent <= count && performance.now() < endsAt;
-      }),
-  );
-  await Promise.all(clients.map((client) => client.opened()));
-  const cpuBefore = process.cpuUsage();
-  const startedAt = performance.now();
-  endsAt = startedAt + seconds * 1_000;
-  await Promise.all(clients.map((client) => client.run()));
-  const elapsedMs = performance.now() - startedAt;
-  const cpu = process.cpuUsage(cpuBefore);
-  for (const client of clients) client.close();
-  const answers = Object.values(statuses).reduce((sum, some) => sum + some, 0);
-  return {
-    statuses,
-    answers,
-    elapsedMs,
-    p50Ms: latencyUs.percentile(50) / 1_000,
-    p99Ms: latencyUs.percentile(99) / 1_000,
-    cpuUs: cpu.user + cpu.system,
-  };
+  return Array.from({ length: connections }, (_, first) => {
+    const port = ports[first % ports.length] ?? 0;
+    return new Connection(port, bytes, first, ({ status, dueAt, now }) => {
+      tally.record(status, now - dueAt);
+      sent += 1;
+      const nextAt = everyMs === 0 ? now : dueAt + everyMs;
+      return sent <= count && Math.max(now, nextAt) < endsAt ? nextAt : undefined;
+    });
+  });
 }
 
-answerParent({ run });
+async function run(load: Load): Promise<LoadResult> {
+  const { seconds, perSecond } = load;
+  const clients = open(load);
+  await Promise.all(clients.map((client) => client.opened()));
+  const cpuBefore = process.cpuUsage();
+  tally = new Tally();
+  const startedAt = performance.now();
+  endsAt = startedAt + seconds * 1_000;
+  const laterMs = perSecond === undefined ? 0 : 1_000 / perSecond;
+  await Promise.all(clients.map((client, nth) => client.run(startedAt + nth * laterMs)));
+  const counted = tally.whole();
+  const { user, system } = process.cpuUsage(cpuBefore);
+  for (const client of clients) client.close();
+  return { ...counted, cpuUs: user + system };
+}
+
+const part = (): Counted => tally.part();
+
+function enough(): void {
+  endsAt = 0;
+}
+
+answerParent({ run, part, enough });
