@@ -18,8 +18,8 @@ interface Comparison {
   targets: (results: Result[]) => Target[];
 }
 
-// Those that are wanted, each Holdfast followed by that of the other checkout, if there is one.
-function entrants({ wants, against }: Bench, contenders: readonly Contender[]): Contender[] {
+/** Those that are wanted, each Holdfast followed by that of the other checkout, if there is one. */
+export function entrants({ wants, against }: Bench, contenders: readonly Contender[]): Contender[] {
   return contenders
     .filter((it) => wants(it.name))
     .flatMap((it) => (against && it.inCheckout ? [it, it.inCheckout(against)] : [it]));

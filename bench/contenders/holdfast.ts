@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RowDataPacket } from 'mysql2/promise';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { laneKey, productKey } from '../../src/redis/keys.ts';
 import { ADMIN_TOKEN, OWN_CHECKOUT } from '../api/settings.ts';
 import { Child } from '../ipc.ts';
 import { getRequest, postRequest } from '../load/generator.ts';
 import type { Stores } from '../servers.ts';
+import { auditExpired, auditHolds } from './audit.ts';
 import {
+  type ApiProcess,
   AuditFailed,
   type Bench,
   type Contender,
@@ -19,27 +20,45 @@ import {
 const apiProcess = new URL('../api/process.ts', import.meta.url);
 const ALL_ROLES = 'api,writer,expiry,reconciler';
 const ROLES_BUT_API = 'writer,expiry,reconciler';
+/** Requests for new products at the same time. */
+const CREATED_AT_ONCE = 64;
 /** Holds outlive the run: what expires is another case. */
 const HOLD_TTL_SECONDS = 3_600;
 const SETTLE_POLL_MS = 5;
 const SETTLE_MS_MAX = 120_000;
+const BACK_MS_MAX = 60_000;
 const PLENTY = 1_000_000_000;
 const FEW = 100;
 const LANE = 0;
+
+/** How many processes a Holdfast has, and what they do. */
+interface Processes {
+  /** Of the role `api`; more than one only with the writer apart. */
+  apis?: number;
+  /** Roles of the process beside them. */
+  besides?: string;
+}
 
 /** A running Holdfast and what the bench knows of it. */
 export class Holdfast implements Contestant {
   readonly port: number;
   readonly stores: Stores;
   readonly api: Child;
+  readonly others: readonly ApiProcess[];
   readonly writer: Child | undefined;
   readonly #bench: Bench;
 
-  constructor(bench: Bench, stores: Stores, api: Child, port: number, writer: Child | undefined) {
+  constructor(
+    bench: Bench,
+    stores: Stores,
+    [{ api, port }, ...others]: [ApiProcess, ...ApiProcess[]],
+    writer: Child | undefined,
+  ) {
     this.#bench = bench;
     this.stores = stores;
     this.api = api;
     this.port = port;
+    this.others = others;
     this.writer = writer;
   }
 
@@ -47,36 +66,51 @@ export class Holdfast implements Contestant {
     bench: Bench,
     roles: 'together' | 'apart',
     checkout = OWN_CHECKOUT,
+    { apis = 1, besides = ROLES_BUT_API }: Processes = {},
   ): Promise<Holdfast> {
     const stores = await bench.servers.stores();
     await migrateDatabase(stores.mysqlUrl);
     const { redisUrl, mysqlUrl } = stores;
-    const settings = { kind: 'holdfast', redisUrl, mysqlUrl, checkout };
-    const writer = roles === 'apart' ? new Child(apiProcess) : undefined;
-    await writer?.ask('start', { ...settings, roles: ROLES_BUT_API });
-    const api = new Child(apiProcess);
-    const port = await api.ask<number>('start', {
-      ...settings,
-      roles: roles === 'apart' ? 'api' : ALL_ROLES,
-    });
-    return new Holdfast(bench, stores, api, port, writer);
+    const start = async (itsRoles: string): Promise<ApiProcess> => {
+      const settings = { kind: 'holdfast', redisUrl, mysqlUrl, checkout, roles: itsRoles };
+      const api = new Child(apiProcess);
+      return { api, port: await api.ask<number>('start', settings) };
+    };
+    if (roles === 'together')
+      return new Holdfast(bench, stores, [await start(ALL_ROLES)], undefined);
+    const { api: writer } = await start(besides);
+    const first = await start('api');
+    const others: ApiProcess[] = [];
+    while (others.length < apis - 1) others.push(await start('api'));
+    return new Holdfast(bench, stores, [first, ...others], writer);
   }
 
   async createProduct(totalStock: number, holdTtlSeconds = HOLD_TTL_SECONDS): Promise<number> {
-    const answer = await fetch(`http://127.0.0.1:${this.port}/api/admin/products`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
-      body: JSON.stringify({
-        name: 'Aurora desk lamp',
-        price: '129.00',
-        currency: 'USD',
-        total_stock: totalStock,
-        hold_ttl_seconds: holdTtlSeconds,
-      }),
+    return this.#admin('POST', '/api/admin/products', {
+      name: 'Aurora desk lamp',
+      price: '129.00',
+      currency: 'USD',
+      total_stock: totalStock,
+      hold_ttl_seconds: holdTtlSeconds,
     });
-    const product = (await answer.json()) as { id: number };
-    if (answer.status !== 201) throw new Error(`no product: ${JSON.stringify(product)}`);
-    return product.id;
+  }
+
+  async createProducts(count: number, totalStock: number): Promise<number[]> {
+    const ids: number[] = [];
+    let asked = 0;
+    const create = async () => {
+      while (asked < count) {
+        asked += 1;
+        ids.push(await this.createProduct(totalStock));
+      }
+    };
+    await Promise.all(Array.from({ length: CREATED_AT_ONCE }, create));
+    return ids;
+  }
+
+  /** Holds that are taken from now on last so long. */
+  async changeHoldTtl(productId: number, seconds: number): Promise<void> {
+    await this.#admin('PATCH', `/api/admin/products/${productId}`, { hold_ttl_seconds: seconds });
   }
 
   async prepare(question: Question): Promise<Task> {
@@ -94,44 +128,68 @@ export class Holdfast implements Contestant {
     return { requests: [read], status: 200, settle, audit: () => auditOf(0) };
   }
 
+  /** Transitions that MySQL does not have yet. */
+  async backlog(): Promise<number> {
+    const counts = await this.stores.redis.hmget(laneKey(LANE), 'emitted', 'persisted');
+    return Number(counts[0]) - Number(counts[1]);
+  }
+
   /** Resolves once MySQL has everything that Redis has. */
   async settle(): Promise<void> {
     const giveUpAt = performance.now() + SETTLE_MS_MAX;
     for (;;) {
-      const [emitted, persisted] = await this.stores.redis.hmget(
-        laneKey(LANE),
-        'emitted',
-        'persisted',
-      );
-      if (emitted === persisted) return;
+      const backlog = await this.backlog();
+      if (backlog === 0) return;
       if (performance.now() > giveUpAt) {
-        throw new AuditFailed(`holdfast: persisted ${persisted} of ${emitted} transitions`);
+        throw new AuditFailed(`holdfast: ${backlog} transitions were not persisted`);
       }
       await sleep(SETTLE_POLL_MS);
     }
   }
 
+  /** Resolves once Redis has taken all units of a product back. */
+  async untilBack(productId: number): Promise<void> {
+    const giveUpAt = performance.now() + BACK_MS_MAX;
+    for (;;) {
+      const held = Number(await this.stores.redis.hget(productKey(LANE, productId), 'held'));
+      if (held === 0) return;
+      if (performance.now() > giveUpAt) throw new AuditFailed(`${held} units did not come back`);
+      await sleep(SETTLE_POLL_MS);
+    }
+  }
+
   /** Holds of a product in both stores are as many as the answers that granted them. */
-  async audit(productId: number, stock: number, accepted: number): Promise<void> {
-    const counters = { total: stock, available: stock - accepted, held: accepted };
-    const inRedis = await this.stores.redis.hgetall(productKey(LANE, productId));
-    mustBe('holdfast, in Redis', inRedis, counters);
-    const one = async (sql: string) =>
-      (await this.stores.mysql.query<RowDataPacket[]>(sql, [productId]))[0][0] ?? {};
-    const inMysql = await one('SELECT total, available, held FROM stock WHERE product_id = ?');
-    mustBe('holdfast, in MySQL', inMysql, counters);
-    const rows = await one(
-      'SELECT COUNT(*) AS persisted, COALESCE(SUM(qty), 0) AS units FROM hold_items' +
-        " JOIN holds ON id = hold_id WHERE product_id = ? AND state = 'held'",
-    );
-    mustBe('holdfast, in MySQL', rows, { persisted: accepted, units: accepted });
-    if (accepted > stock) throw new AuditFailed(`holdfast: oversold by ${accepted - stock}`);
+  audit(productId: number, stock: number, accepted: number): Promise<void> {
+    return this.auditAll([productId], stock, accepted);
+  }
+
+  /** The same of several products of the same stock. */
+  auditAll(productIds: readonly number[], stock: number, accepted: number): Promise<void> {
+    return auditHolds(this.stores, productIds, stock, accepted);
+  }
+
+  /** The same of a product whose holds have all run out. */
+  auditExpired(productId: number, stock: number, accepted: number): Promise<void> {
+    return auditExpired(this.stores, productId, stock, accepted);
   }
 
   async close(): Promise<void> {
+    for (const { api } of this.others) await api.stop();
     await this.api.stop();
     await this.writer?.stop();
     await this.stores.close();
+  }
+
+  // The id of the product that was made or changed.
+  async #admin(method: string, path: string, body: object): Promise<number> {
+    const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const product = (await answer.json()) as { id: number };
+    if (!answer.ok) throw new Error(`${method} ${path}: ${JSON.stringify(product)}`);
+    return product.id;
   }
 
   // More buyers than units: the grants are counted, and whoever comes later is refused.
@@ -142,14 +200,19 @@ export class Holdfast implements Contestant {
   }
 }
 
-const contender = (name: string, what: string, roles: 'together' | 'apart'): Contender => ({
+const contender = (
+  name: string,
+  what: string,
+  roles: 'together' | 'apart',
+  processes?: Processes,
+): Contender => ({
   name,
   what,
-  open: (bench) => Holdfast.open(bench, roles),
+  open: (bench) => Holdfast.open(bench, roles, OWN_CHECKOUT, processes),
   inCheckout: (checkout) => ({
     name: `${name} of the other`,
     what: 'the same, compiled in the other checkout',
-    open: (bench) => Holdfast.open(bench, roles, checkout),
+    open: (bench) => Holdfast.open(bench, roles, checkout, processes),
   }),
 });
 
@@ -165,4 +228,12 @@ export const holdfastApart = contender(
   'Holdfast (writer apart)',
   'the API in one process, the other roles in a second one',
   'apart',
+);
+
+/** The API twice, each in a process of its own. */
+export const holdfastTwoApis = contender(
+  'Holdfast (two APIs)',
+  'the API in two processes, the other roles in a third one',
+  'apart',
+  { apis: 2 },
 );
