@@ -8,6 +8,7 @@ export interface Report {
   head: string[];
   rows: string[][];
   targets: Target[];
+  plots?: { name: string; alt: string; svg: string }[];
   json: unknown;
 }
 
