@@ -18,6 +18,7 @@ interface Options {
   seconds: number;
   connections: number;
   listeners: number;
+  scale: number;
   json?: boolean;
   write?: boolean;
   profile?: string;
@@ -52,6 +53,7 @@ const command = new Command('npm run bench --')
   .option('--seconds <seconds>', 'length of a round', positive, 2)
   .option('--connections <count>', 'connections that ask at the same time', positive, 64)
   .option('--listeners <count>', 'listeners to live stock', positive, 5_000)
+  .option('--scale <share>', 'share of the big numbers, such as holds or products', positive, 1)
   .option('--json', 'print JSON for machines')
   .option('--write', 'write the tables and plots into docs/performance.md')
   .option('--profile <folder>', 'write V8 CPU profiles of the APIs there; figures suffer')

@@ -7,6 +7,7 @@ import {
   type Question,
   type Task,
 } from './contenders/contender.ts';
+import type { AskedLoad, LoadResult } from './load/generator.ts';
 
 /** One contender in one round, or the medians of its rounds. CPU times are for one request. */
 export interface Figures {
@@ -34,10 +35,17 @@ export interface Result {
 export interface Plan {
   rounds: number;
   seconds: number;
+  /** As long as a round unless said, and no longer than 2 s then. */
+  warmUpSeconds?: number;
   connections: number;
   /** To live stock, at the same time. */
   listeners: number;
+  /** Of the big numbers of a case; 1 for all of them. */
+  scale: number;
 }
+
+/** How a contender is asked: by a run of the generator, unless a case wants to see more of it. */
+export type Drive = (load: AskedLoad, name: string) => Promise<LoadResult>;
 
 interface Entrant {
   contender: Contender;
@@ -62,16 +70,21 @@ function mediansOf(rounds: readonly Figures[]): Figures {
   return Object.fromEntries(entries) as unknown as Figures;
 }
 
-interface Cpu {
+export interface Cpu {
   apiUs: number;
   writerUs: number | undefined;
   redisUs: number;
   mysqlUs: number | undefined;
 }
 
-async function cpuSoFar({ servers }: Bench, { api, writer }: Contestant): Promise<Cpu> {
+const apisOf = ({ api, others = [] }: Contestant) => [api, ...others.map((it) => it.api)];
+
+/** CPU time of a contestant and its servers so far. */
+export async function cpuSoFar({ servers }: Bench, contestant: Contestant): Promise<Cpu> {
+  const { writer } = contestant;
+  const apis = await Promise.all(apisOf(contestant).map((api) => api.usage()));
   return {
-    apiUs: (await api.usage()).cpuUs,
+    apiUs: apis.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
     writerUs: (await writer?.usage())?.cpuUs,
     redisUs: await servers.redisCpuUs(),
     mysqlUs: await servers.mysqlCpuUs(),
@@ -89,23 +102,30 @@ async function profiled(
   work: () => Promise<void>,
 ): Promise<void> {
   if (profiles === undefined) return work();
-  const children = entrants.flatMap(({ contender: { name }, contestant: { api, writer } }) => [
-    { child: api, file: join(profiles, profileName(question, name, 'api')) },
-    ...(writer
-      ? [{ child: writer, file: join(profiles, profileName(question, name, 'writer')) }]
-      : []),
-  ]);
+  const children = entrants.flatMap(({ contender: { name }, contestant }) => {
+    const fileOf = (...words: string[]) => join(profiles, profileName(question, name, ...words));
+    const { writer } = contestant;
+    const apis = apisOf(contestant).map((child, nth) => {
+      return { child, file: fileOf('api', ...(nth > 0 ? [String(nth + 1)] : [])) };
+    });
+    return writer ? [...apis, { child: writer, file: fileOf('writer') }] : apis;
+  });
   for (const { child } of children) await child.startProfile();
   await work();
   for (const { child, file } of children) await child.saveProfile(file);
 }
 
-async function runOnce(bench: Bench, entrant: Entrant, connections: number, seconds: number) {
+async function runOnce(
+  bench: Bench,
+  entrant: Entrant,
+  { connections, seconds }: Plan,
+  drive: Drive,
+): Promise<Figures> {
   const { contestant, task, contender } = entrant;
-  const { port } = contestant;
+  const port = [contestant, ...(contestant.others ?? [])].map((it) => it.port);
   const load = { port, connections, seconds, ...(await task.sending(seconds)) };
   const before = await cpuSoFar(bench, contestant);
-  const result = await bench.generator.run(load);
+  const result = await drive(load, contender.name);
   const answeredAt = performance.now();
   await task.settle();
   const storedAfterMs = performance.now() - answeredAt;
@@ -117,7 +137,7 @@ async function runOnce(bench: Bench, entrant: Entrant, connections: number, seco
     throw new AuditFailed(`${contender.name}: answers other than ${task.status}: ${said}`);
   }
   const each = (name: keyof Cpu) => ((after[name] ?? 0) - (before[name] ?? 0)) / answers;
-  const figures: Figures = {
+  return {
     perSecond: (answers * 1_000) / elapsedMs,
     p50Ms,
     p99Ms,
@@ -128,7 +148,6 @@ async function runOnce(bench: Bench, entrant: Entrant, connections: number, seco
     generatorUs: result.cpuUs / answers,
     storedAfterMs,
   };
-  return figures;
 }
 
 /**
@@ -139,8 +158,11 @@ export async function runRounds(
   bench: Bench,
   contenders: readonly Contender[],
   question: Question,
-  { rounds, seconds, connections }: Plan,
+  plan: Plan,
+  drive: Drive = (load) => bench.generator.run(load),
 ): Promise<Result[]> {
+  const { warmUpSeconds = Math.min(plan.seconds, WARM_UP_SECONDS_MAX) } = plan;
+  const warmUp = { ...plan, seconds: warmUpSeconds };
   const entrants: Entrant[] = [];
   try {
     for (const contender of contenders) {
@@ -148,12 +170,12 @@ export async function runRounds(
       const task = await contestant.prepare(question);
       const entrant = { contender, contestant, task, answers: 0, rounds: [] };
       entrants.push(entrant);
-      await runOnce(bench, entrant, connections, Math.min(seconds, WARM_UP_SECONDS_MAX));
+      await runOnce(bench, entrant, warmUp, drive);
     }
     await profiled(bench.profiles, question, entrants, async () => {
-      for (let round = 0; round < rounds; round += 1) {
+      for (let round = 0; round < plan.rounds; round += 1) {
         for (const entrant of entrants) {
-          entrant.rounds.push(await runOnce(bench, entrant, connections, seconds));
+          entrant.rounds.push(await runOnce(bench, entrant, plan, drive));
         }
       }
     });

@@ -4,17 +4,17 @@ import { Holdfast } from '../contenders/holdfast.ts';
 import type { Usage } from '../ipc.ts';
 import { getRequest, postRequest } from '../load/generator.ts';
 import { oneDigit, whole } from '../report.ts';
-import type { Case } from './case.ts';
+import type { Plan } from '../rounds.ts';
+import { type Case, scaled } from './case.ts';
 
 const MARKS = [500_000, 1_000_000, 1_500_000, 2_000_000];
 /** Short, so that holds come and go, and the stores stay small. */
 const HOLD_TTL_SECONDS = 5;
 const PLENTY = 1_000_000_000;
-const EXPIRED_MS_MAX = 60_000;
 
 const mib = (bytes: number) => bytes / 2 ** 20;
 
-// Two holds that are granted, two that are refused, one read: in turn on every connection.
+// Two holds that are granted, two that are refused, one read, in turn.
 async function mixture(subject: Holdfast): Promise<{ requests: string[]; plenty: number }> {
   const plenty = await subject.createProduct(PLENTY, { hold_ttl_seconds: HOLD_TTL_SECONDS });
   const few = await subject.createProduct(0);
@@ -26,30 +26,21 @@ async function mixture(subject: Holdfast): Promise<{ requests: string[]; plenty:
   };
 }
 
-async function allBack(subject: Holdfast, productId: number): Promise<void> {
-  const giveUpAt = performance.now() + EXPIRED_MS_MAX;
-  for (;;) {
-    const answer = await fetch(`http://127.0.0.1:${subject.port}/api/products/${productId}`);
-    const { held } = (await answer.json()) as { held: number };
-    if (held === 0) return subject.settle();
-    if (performance.now() > giveUpAt) throw new AuditFailed(`${held} units did not come back`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
-async function measure(bench: Bench, subject: Holdfast, connections: number, say: Say) {
+async function measure(bench: Bench, subject: Holdfast, plan: Plan, say: Say) {
+  const { connections } = plan;
   const { requests, plenty } = await mixture(subject);
   const marks: { requests: number; usage: Usage }[] = [];
   let done = 0;
   let accepted = 0;
-  for (const mark of MARKS) {
+  for (const mark of MARKS.map((it) => scaled(it, plan))) {
     const load = { port: subject.port, requests, connections, count: mark - done };
     const { statuses } = await bench.generator.run(load);
     const unexpected = Object.keys(statuses).filter((it) => !['200', '201', '409'].includes(it));
     if (unexpected.length > 0) throw new AuditFailed(`answers ${JSON.stringify(statuses)}`);
     done = mark;
     accepted += statuses[201] ?? 0;
-    await allBack(subject, plenty);
+    await subject.untilBack(plenty);
+    await subject.settle();
     const usage = await subject.api.ask<Usage>('collectGarbage');
     marks.push({ requests: mark, usage });
     say(`${whole(mark)} requests: heap ${oneDigit(mib(usage.heapBytes))} MiB`);
@@ -69,10 +60,10 @@ export const apiMemory: Case = {
   name: 'memory',
   what: `heap of the API process over ${whole(MARKS.at(-1) ?? 0)} requests`,
   isLong: true,
-  run: async (bench, { connections }, say) => {
+  run: async (bench, plan, say) => {
     const subject = await Holdfast.open(bench, { roles: 'together' });
     try {
-      const marks = await measure(bench, subject, connections, say);
+      const marks = await measure(bench, subject, plan, say);
       const [first, last] = [marks[0], marks.at(-1)];
       const growth = (last?.usage.heapBytes ?? 0) / (first?.usage.heapBytes ?? 0);
       return {
@@ -89,7 +80,9 @@ export const apiMemory: Case = {
         ]),
         targets: [
           {
-            what: 'heap at 2 million requests, against half a million',
+            what:
+              `heap at ${whole(last?.requests ?? 0)} requests, ` +
+              `against ${whole(first?.requests ?? 0)}`,
             measured: growth,
             atMost: 1.05,
             unit: 'x',

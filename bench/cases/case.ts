@@ -10,3 +10,7 @@ export interface Case {
   isLong?: boolean;
   run: (bench: Bench, plan: Plan, say: (line: string) => void) => Promise<Report>;
 }
+
+/** A big number of a case, at least 1. */
+export const scaled = (count: number, { scale }: Plan): number =>
+  Math.max(1, Math.round(count * scale));

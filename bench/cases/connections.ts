@@ -1,5 +1,5 @@
 import { bare } from '../contenders/baselines.ts';
-import { holdfast, holdfastApart } from '../contenders/holdfast.ts';
+import { holdfast, holdfastApart } from '../contenders/holdfast-setups.ts';
 import { rowLock } from '../contenders/row-lock.ts';
 import { lineChart } from '../plot.ts';
 import { oneDigit, type Plot, whole } from '../report.ts';

@@ -1,5 +1,5 @@
 import { bare, rawHono } from '../contenders/baselines.ts';
-import { holdfast, holdfastApart } from '../contenders/holdfast.ts';
+import { holdfast, holdfastApart } from '../contenders/holdfast-setups.ts';
 import { rowLock } from '../contenders/row-lock.ts';
 import type { Target } from '../report.ts';
 import type { Result } from '../rounds.ts';

@@ -1,5 +1,5 @@
 import { bare, bareLater, nodeHttp, plainDecr, rawHono } from '../contenders/baselines.ts';
-import { holdfast, holdfastApart, oneCallEach } from '../contenders/holdfast.ts';
+import { holdfast, holdfastApart, oneCallEach } from '../contenders/holdfast-setups.ts';
 import { rowLock } from '../contenders/row-lock.ts';
 import { compare } from './compare.ts';
 import { holdTargets } from './hold-targets.ts';

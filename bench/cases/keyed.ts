@@ -1,5 +1,5 @@
 import { bare } from '../contenders/baselines.ts';
-import { holdfast, holdfastApart } from '../contenders/holdfast.ts';
+import { holdfast, holdfastApart } from '../contenders/holdfast-setups.ts';
 import { compare, cpuRatio } from './compare.ts';
 
 /** Holds as a careful shop asks for them. */

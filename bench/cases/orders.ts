@@ -1,4 +1,4 @@
-import { holdfast, holdfastApart } from '../contenders/holdfast.ts';
+import { holdfast, holdfastApart } from '../contenders/holdfast-setups.ts';
 import { rowLock } from '../contenders/row-lock.ts';
 import { compare, speedRatio } from './compare.ts';
 

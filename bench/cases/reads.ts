@@ -1,5 +1,5 @@
 import { bare, rawHono } from '../contenders/baselines.ts';
-import { holdfast } from '../contenders/holdfast.ts';
+import { holdfast } from '../contenders/holdfast-setups.ts';
 import { compare, speedRatio } from './compare.ts';
 
 /** `GET /api/products/{id}` with the stock of the moment. */

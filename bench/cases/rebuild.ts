@@ -3,6 +3,7 @@ import type { RowDataPacket } from 'mysql2/promise';
 import { AuditFailed } from '../contenders/contender.ts';
 import { Holdfast } from '../contenders/holdfast.ts';
 import { postRequest } from '../load/generator.ts';
+import { takeHolds } from '../load/take.ts';
 import { whole } from '../report.ts';
 import { median } from '../rounds.ts';
 import type { Case } from './case.ts';
@@ -35,9 +36,8 @@ export const rebuild: Case = {
       const stock = HOLDS * 2;
       const id = await subject.createProduct(stock);
       const hold = postRequest('/api/holds', { product_id: id, qty: 1 });
-      const load = { port: subject.port, requests: [hold], connections, count: HOLDS };
-      const { statuses } = await bench.generator.run(load);
-      let held = statuses[201] ?? 0;
+      await takeHolds(bench, subject.port, id, { connections, count: HOLDS });
+      let held = HOLDS;
       const outages: number[] = [];
       for (let round = 0; round < rounds; round += 1) {
         await subject.settle();
@@ -46,7 +46,7 @@ export const rebuild: Case = {
         held += 1;
       }
       await subject.settle();
-      await subject.audit(id, stock, held);
+      await subject.audit(id, stock, { holds: held });
       const [rows] = await subject.stores.mysql.query<RowDataPacket[]>(
         'SELECT TIMESTAMPDIFF(MICROSECOND, started_at, finished_at) / 1000 AS ms FROM rebuilds' +
           ' WHERE holds > 0',

@@ -5,7 +5,7 @@ import { AuditFailed, type Bench } from '../contenders/contender.ts';
 import { Holdfast } from '../contenders/holdfast.ts';
 import { postRequest } from '../load/generator.ts';
 import { whole } from '../report.ts';
-import type { Case } from './case.ts';
+import { type Case, scaled } from './case.ts';
 
 const PRODUCTS = 1_000;
 const HOLDS = 1_000_000;
@@ -29,6 +29,7 @@ interface Measured {
 async function measure(
   { servers }: Bench,
   { stores }: Holdfast,
+  expected: number,
   isPaced: boolean,
 ): Promise<Omit<Measured, 'holdsPerSecond' | 'p99Ms'>> {
   const { redisUrl, mysqlUrl } = stores;
@@ -44,7 +45,7 @@ async function measure(
     const { findings, products } = await holdfast.reconcile(request);
     const seconds = (performance.now() - startedAt) / 1_000;
     const [after, { user, system }] = [await cpu(), process.cpuUsage(own)];
-    if (findings.length > 0 || products < PRODUCTS) {
+    if (findings.length > 0 || products < expected) {
       throw new AuditFailed(`reconcile: ${JSON.stringify(findings.slice(0, 3))}`);
     }
     return {
@@ -79,7 +80,7 @@ async function measureBusy(
     }
   })();
   try {
-    const measured = await measure(bench, subject, isPaced);
+    const measured = await measure(bench, subject, requests.length, isPaced);
     isOver = true;
     await selling;
     const holdsPerSecond = (sums.answers * 1_000) / sums.elapsedMs;
@@ -108,21 +109,20 @@ export const reconcile: Case = {
   name: 'reconcile',
   what: `reconciliation of ${whole(PRODUCTS)} products and ${whole(HOLDS)} live holds`,
   isLong: true,
-  run: async (bench, { connections }, say) => {
+  run: async (bench, plan, say) => {
+    const [products, holds] = [scaled(PRODUCTS, plan), scaled(HOLDS, plan)];
     const subject = await Holdfast.open(bench, { roles: 'together' });
     try {
-      say(`making ${whole(PRODUCTS)} products and ${whole(HOLDS)} holds ...`);
-      const requests: string[] = [];
-      for (let count = 0; count < PRODUCTS; count += 1) {
-        const id = await subject.createProduct(STOCK);
-        requests.push(postRequest('/api/holds', { product_id: id, qty: 1 }));
-      }
-      const load = { port: subject.port, requests, connections, count: HOLDS };
+      say(`making ${whole(products)} products and ${whole(holds)} holds ...`);
+      const ids = await subject.createProducts(products, STOCK);
+      const requests = ids.map((id) => postRequest('/api/holds', { product_id: id, qty: 1 }));
+      const { connections } = plan;
+      const load = { port: subject.port, requests, connections, count: holds };
       const { statuses } = await bench.generator.run(load);
-      if ((statuses[201] ?? 0) < HOLDS) throw new AuditFailed(`holds: ${JSON.stringify(statuses)}`);
+      if ((statuses[201] ?? 0) < holds) throw new AuditFailed(`holds: ${JSON.stringify(statuses)}`);
       await subject.settle();
       say('comparing ...');
-      const quiet = await measure(bench, subject, false);
+      const quiet = await measure(bench, subject, products, false);
       say('comparing while buyers go on ...');
       const busy = await measureBusy(bench, subject, requests, false);
       say('comparing at the pace of the scheduled run, while buyers go on ...');
@@ -130,7 +130,7 @@ export const reconcile: Case = {
       return {
         title: 'The books are compared',
         notes: [
-          `${whole(PRODUCTS)} products, ${whole(HOLDS)} live holds at the start and more with every` +
+          `${whole(products)} products, ${whole(holds)} live holds at the start and more with every` +
             ' second of the sale. CPU seconds of MySQL and Redis include the sale beside it.',
         ],
         head: ['', 'seconds', 'MySQL CPU s', 'Redis CPU s', 'own CPU s', 'holds/s', 'worst p99 ms'],
@@ -147,7 +147,7 @@ export const reconcile: Case = {
             unit: 's',
           },
         ],
-        json: { products: PRODUCTS, holds: HOLDS, quiet, busy, paced },
+        json: { products, holds, quiet, busy, paced },
       };
     } finally {
       await subject.close();

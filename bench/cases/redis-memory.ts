@@ -3,7 +3,7 @@ import { parseInfo } from '../../src/redis/client.ts';
 import { laneKey, outboxKey } from '../../src/redis/keys.ts';
 import { AuditFailed } from '../contenders/contender.ts';
 import { Holdfast } from '../contenders/holdfast.ts';
-import { postRequest } from '../load/generator.ts';
+import { takeHolds } from '../load/take.ts';
 import { whole } from '../report.ts';
 import type { Case } from './case.ts';
 
@@ -35,14 +35,12 @@ export const redisMemory: Case = {
       await subject.settle();
       await trimmed(subject);
       const before = await usedBytes(subject);
-      const requests = [postRequest('/api/holds', { product_id: id, qty: 1 })];
-      const load = { port: subject.port, requests, connections, count: HOLDS };
-      const { statuses } = await bench.generator.run(load);
+      await takeHolds(bench, subject.port, id, { connections, count: HOLDS });
       await subject.settle();
       const persisted = await usedBytes(subject);
       await trimmed(subject);
       const after = await usedBytes(subject);
-      await subject.audit(id, HOLDS, statuses[201] ?? 0);
+      await subject.audit(id, HOLDS, { holds: HOLDS });
       const bytes = (after - before) / HOLDS;
       return {
         title: 'Redis memory of a live hold',

@@ -1,8 +1,8 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { type Bench, mustBe } from '../contenders/contender.ts';
 import { Holdfast } from '../contenders/holdfast.ts';
-import { postRequest } from '../load/generator.ts';
 import { insertAll, readTransactions, type Transaction } from '../load/raw-insert.ts';
+import { takeHolds } from '../load/take.ts';
 import { oneDigit, twoDigits, whole } from '../report.ts';
 import { median } from '../rounds.ts';
 import type { Stores } from '../servers.ts';
@@ -17,15 +17,13 @@ type Name = 'writer' | 'raw insert';
 type Rounds = Record<Name, Taken[]>;
 
 // Leaves holds in the journal that MySQL does not have, and nobody at work any more.
-async function fill({ generator }: Bench, subject: Holdfast, connections: number) {
+async function fill(bench: Bench, subject: Holdfast, connections: number) {
   const { port, stores, api, writer } = subject;
   const id = await subject.createProduct(HOLDS);
   await subject.settle();
   await writer?.stop();
   await remember(stores);
-  const requests = [postRequest('/api/holds', { product_id: id, qty: 1 })];
-  const { statuses } = await generator.run({ port, requests, connections, count: HOLDS });
-  mustBe('holds', statuses, { 201: HOLDS });
+  await takeHolds(bench, port, id, { connections, count: HOLDS });
   await api.stop();
   return id;
 }
@@ -50,7 +48,7 @@ async function write({ servers }: Bench, subject: Holdfast, id: number): Promise
   const { drain, close } = await openDrain(subject.stores, true);
   try {
     const taken = await timed(servers, drain);
-    await subject.audit(id, HOLDS, HOLDS);
+    await subject.audit(id, HOLDS, { holds: HOLDS });
     await auditRows(subject.stores);
     return taken;
   } finally {

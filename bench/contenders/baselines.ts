@@ -1,7 +1,7 @@
 import { type ApiSettings, PLAIN_STOCK, SOLD_OUT_PRODUCT } from '../api/settings.ts';
 import { getRequest, postRequest } from '../load/generator.ts';
 import { type Contender, mustBe, type Question, type Task } from './contender.ts';
-import { keyedHolds, repeated } from './sending.ts';
+import { inTurn, keyedHolds } from './sending.ts';
 import { startApi } from './start.ts';
 
 /** What the baselines sell; another product is sold out. */
@@ -16,13 +16,13 @@ const holdOf = (productId: number) => postRequest('/api/holds', { product_id: pr
 export function askedOf(question: Question): Pick<Task, 'sending' | 'status'> {
   switch (question) {
     case 'hold':
-      return { sending: repeated(holdOf(GRANTED_PRODUCT)), status: 201 };
+      return { sending: inTurn([holdOf(GRANTED_PRODUCT)]), status: 201 };
     case 'keyed':
       return { sending: keyedHolds(GRANTED_PRODUCT), status: 201 };
     case 'sold-out':
-      return { sending: repeated(holdOf(SOLD_OUT_PRODUCT)), status: 409 };
+      return { sending: inTurn([holdOf(SOLD_OUT_PRODUCT)]), status: 409 };
     case 'read':
-      return { sending: repeated(getRequest(`/api/products/${GRANTED_PRODUCT}`)), status: 200 };
+      return { sending: inTurn([getRequest(`/api/products/${GRANTED_PRODUCT}`)]), status: 200 };
     case 'order':
       throw new Error('this baseline makes no orders');
   }

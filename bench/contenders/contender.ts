@@ -32,10 +32,16 @@ export interface Task {
   audit: (accepted: number) => Promise<void>;
 }
 
-/** An API that is up, with the stores it needs. */
-export interface Contestant {
+/** A process that answers requests. */
+export interface ApiProcess {
   readonly port: number;
   readonly api: Child;
+}
+
+/** An API that is up, with the stores it needs. */
+export interface Contestant extends ApiProcess {
+  /** Further processes on the same stores, which share the load. */
+  readonly others?: readonly ApiProcess[];
   /** Only where the writer is a process of its own. */
   readonly writer?: Child | undefined;
   prepare: (question: Question) => Promise<Task>;

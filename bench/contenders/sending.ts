@@ -10,10 +10,10 @@ const REQUESTS_MAX = 500_000;
 const enoughFor = (seconds: number, perSecond: number) =>
   Math.min(Math.ceil(seconds * perSecond), REQUESTS_MAX);
 
-/** The same request over and over. */
-export const repeated =
-  (request: string): Task['sending'] =>
-  async () => ({ requests: [request] });
+/** The same requests in turn, over and over. */
+export const inTurn =
+  (requests: string[]): Task['sending'] =>
+  async () => ({ requests });
 
 /** Holds of one unit, each with a key and a buyer that nobody has sent before. */
 export function keyedHolds(productId: number): Task['sending'] {

@@ -1,9 +1,10 @@
 import { connect, type Socket } from 'node:net';
+import type { Tally } from './tally.ts';
 
-/** What a connection tells about each answer. */
-export interface Answered {
-  status: number;
-  latencyMs: number;
+/** A request, and when it is to be sent, by `performance.now()`. */
+export interface Due {
+  request: Buffer;
+  dueAt: number;
 }
 
 // How long the first answer in the text is, or undefined while it is not complete.
@@ -25,20 +26,13 @@ function lengthOfAnswer(text: string): number | undefined {
  */
 export class Connection {
   readonly #socket: Socket;
-  readonly #next: () => Buffer | undefined;
-  readonly #answered: (answered: Answered) => void;
+  #next: () => Due | undefined = () => undefined;
+  #tally: Tally | undefined;
   #text = '';
-  #sentAt = 0;
+  #dueAt = 0;
   #finish: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
-  /** `next` is what to send next, or undefined when it is enough. */
-  constructor(
-    port: number,
-    next: () => Buffer | undefined,
-    answered: (answered: Answered) => void,
-  ) {
-    this.#next = next;
-    this.#answered = answered;
+  constructor(port: number) {
     this.#socket = connect({ host: '127.0.0.1', port, noDelay: true });
     this.#socket.on('data', (chunk) => this.#take(chunk));
     this.#socket.on('error', (error) => this.#finish?.reject(error));
@@ -54,11 +48,13 @@ export class Connection {
     });
   }
 
-  /** Sends one request after the other until there is none. */
-  run(): Promise<void> {
+  /** Sends one request after the other, each when it is due, until there is none. */
+  run(next: () => Due | undefined, tally: Tally): Promise<void> {
+    this.#next = next;
+    this.#tally = tally;
     return new Promise((resolve, reject) => {
       this.#finish = { resolve, reject };
-      this.#send();
+      this.#goOn();
     });
   }
 
@@ -67,14 +63,16 @@ export class Connection {
     this.#socket.destroy();
   }
 
-  #send(): void {
-    const request = this.#next();
-    if (!request) {
+  #goOn(): void {
+    const due = this.#next();
+    if (!due) {
       this.#finish?.resolve();
       return;
     }
-    this.#sentAt = performance.now();
-    this.#socket.write(request);
+    this.#dueAt = due.dueAt;
+    const laterMs = due.dueAt - performance.now();
+    if (laterMs > 0) setTimeout(() => this.#socket.write(due.request), Math.ceil(laterMs));
+    else this.#socket.write(due.request);
   }
 
   #take(chunk: Buffer): void {
@@ -83,7 +81,7 @@ export class Connection {
     if (length === undefined) return;
     const status = Number(this.#text.slice(9, 12));
     this.#text = this.#text.slice(length);
-    this.#answered({ status, latencyMs: performance.now() - this.#sentAt });
-    this.#send();
+    this.#tally?.record(status, performance.now() - this.#dueAt);
+    this.#goOn();
   }
 }

@@ -82,6 +82,28 @@ test('a short run has listeners to live stock, who all hear of the last change',
   }
 });
 
+test('a small share of the large tables is measured and audited as they are', {
+  timeout: 120_000,
+}, async () => {
+  const large = 'sustained,flash-sale,products,processes,due-at-once';
+  const short = ['--seconds', '0.3', '--rounds', '1', '--connections', '8', '--scale', '0.01'];
+  const contenders = ['--contenders', 'Holdfast'];
+  const { code, stdout, stderr } = await bench([
+    ...['--only', large, '--json'],
+    ...short,
+    ...contenders,
+  ]);
+  expect(code, stderr).toBe(0);
+  const reports = JSON.parse(stdout);
+  for (const name of large.split(',')) {
+    expect(reports[name].rows.length, name).toBeGreaterThan(0);
+    for (const { measured } of reports[name].targets) expect(measured, name).not.toBeNull();
+  }
+  const { seconds, accepted, stock } = reports['flash-sale'].json;
+  expect(accepted).toBe(stock);
+  expect(seconds.at(-1).statuses).toEqual({ 409: seconds.at(-1).answers });
+});
+
 test('a wrong option is wrong usage, and says what is expected', async () => {
   const { code, stderr } = await bench(['--only', 'nonsense']);
   expect(code).toBe(2);
