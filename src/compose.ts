@@ -60,8 +60,8 @@ export interface ComposeOptions {
   drainsItself?: boolean;
   /** How often expiry looks at the index without having been woken. */
   sweepEveryMs?: number;
-  /** Most holds in one script call; the bench asks for one each, to see what sharing saves. */
-  holdBatchMax?: number | undefined;
+  /** Most holds, or orders, in one script call; the bench asks for one each, to see what sharing saves. */
+  batchMax?: number | undefined;
   /** Whether to listen for keyspace notifications; the sweeper alone must do as well. */
   notifications?: boolean;
 }
@@ -205,8 +205,8 @@ async function start(options: ComposeOptions, closers: Closer[]): Promise<Holdfa
   closers.push(memory.close);
   const acks = await createAcks(subscriber, lanes, lag);
   const { ring } = doorbell;
-  const { holdBatchMax } = options;
-  const engine = createEngine({ ...config, link, database, acks, lag, memory, ring, holdBatchMax });
+  const { batchMax } = options;
+  const engine = createEngine({ ...config, link, database, acks, lag, memory, ring, batchMax });
   const inbox = createInbox(engine, database, log);
   const books = { link, database: rebuildDatabase, engine, inbox, ring, lanes, redisUrl };
   const openMs = SWEEPS * (options.openMs ?? OPEN_MS);

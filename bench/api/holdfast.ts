@@ -3,7 +3,7 @@ import { ADMIN_TOKEN, type ApiSettings, type RunningApi } from './settings.ts';
 
 /** Holdfast itself, put together as `serve` does it. */
 export async function startHoldfast(settings: ApiSettings): Promise<RunningApi> {
-  const { redisUrl, mysqlUrl, roles, checkout, holdBatchMax } = settings;
+  const { redisUrl, mysqlUrl, roles, checkout, batchMax } = settings;
   const { readConfig } = (await compiled(
     'config',
     checkout,
@@ -23,7 +23,7 @@ export async function startHoldfast(settings: ApiSettings): Promise<RunningApi> 
   const { createLogger } = (await compiled('log', checkout)) as typeof import('../../src/log.ts');
   const config = readConfig({ ADMIN_TOKEN, ROLES: roles, LOG_LEVEL: 'warn' });
   const log = createLogger(config.logLevel);
-  const holdfast = await compose({ config, redisUrl, mysqlUrl, log, holdBatchMax });
+  const holdfast = await compose({ config, redisUrl, mysqlUrl, log, batchMax });
   if (!config.roles.includes('api')) return { port: 0, close: holdfast.close };
   const { inbox: payments, metrics, ...parts } = holdfast;
   const { adminToken, lanes, host } = config;

@@ -8,7 +8,7 @@ export interface ApiSettings {
   /** Folder of the compiled Holdfast, as a URL. */
   checkout: string;
   /** Most holds in one script call of Holdfast, where it is not to choose. */
-  holdBatchMax?: number | undefined;
+  batchMax?: number | undefined;
 }
 
 export const OWN_CHECKOUT = new URL('../../', import.meta.url).href;

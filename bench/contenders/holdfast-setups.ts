@@ -34,5 +34,5 @@ export const holdfastTwoApis = contender(
 /** Holdfast without its coalescing. */
 export const oneCallEach = contender('one call each', 'Holdfast with a script call for each hold', {
   roles: 'together',
-  holdBatchMax: 1,
+  batchMax: 1,
 });

@@ -44,7 +44,7 @@ export interface Setup {
   besides?: string;
   checkout?: string;
   /** Most holds in one script call; as it chooses itself where left out. */
-  holdBatchMax?: number;
+  batchMax?: number;
 }
 
 /** Rules of a product, as the API names them. */
@@ -78,14 +78,14 @@ export class Holdfast implements Contestant {
 
   static async open(
     bench: Bench,
-    { roles, apis = 1, besides = ROLES_BUT_API, checkout = OWN_CHECKOUT, holdBatchMax }: Setup,
+    { roles, apis = 1, besides = ROLES_BUT_API, checkout = OWN_CHECKOUT, batchMax }: Setup,
   ): Promise<Holdfast> {
     const stores = await bench.servers.stores();
     await migrateDatabase(stores.mysqlUrl);
     const { redisUrl, mysqlUrl } = stores;
     const start = (ownRoles: string) => {
       const settings: ApiSettings = {
-        ...{ kind: 'holdfast', redisUrl, mysqlUrl, checkout, holdBatchMax },
+        ...{ kind: 'holdfast', redisUrl, mysqlUrl, checkout, batchMax },
         roles: ownRoles,
       };
       return startApi(settings);

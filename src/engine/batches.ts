@@ -53,7 +53,7 @@ export class Batches<Command, Reply extends { status: string }> {
   constructor(parts: EngineParts, options: Options<Command, Reply>) {
     this.#parts = parts;
     this.#options = options;
-    this.#max = parts.holdBatchMax ?? BATCH_MAX;
+    this.#max = parts.batchMax ?? BATCH_MAX;
   }
 
   add(lane: number, waiting: Waiting<Command, Reply>): void {

@@ -17,6 +17,6 @@ export interface EngineParts {
   holdTtlMs: number;
   payTtlMs: number;
   idempotencyTtlMs: number;
-  /** Most holds in one script call. */
-  holdBatchMax?: number | undefined;
+  /** Most holds, or orders, in one script call. */
+  batchMax?: number | undefined;
 }

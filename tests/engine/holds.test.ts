@@ -219,5 +219,5 @@ test('holds of one turn share journal entries, unless each is to have a script c
     return (await lastEntry()) - before;
   };
   expect(await entriesOf40(t)).toBeLessThan(20);
-  expect(await entriesOf40(await t.another({ holdBatchMax: 1 }))).toBeGreaterThanOrEqual(40);
+  expect(await entriesOf40(await t.another({ batchMax: 1 }))).toBeGreaterThanOrEqual(40);
 });
