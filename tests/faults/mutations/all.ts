@@ -77,8 +77,8 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'dist/writer/acks.js',
-        from: "for (const call of calls.split(' '))\n            waiting.get(call)?.();",
-        to: 'for (const wake of waiting.values())\n            wake();',
+        from: 'of waiting.get(call) ?? []',
+        to: 'of [...waiting.values()].flatMap((all) => [...all])',
       },
     ],
   },
