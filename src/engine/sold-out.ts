@@ -12,12 +12,11 @@ interface Refusal {
   /** The most units that were refused: of more, another rule may have its say. */
   qty: number;
   hadBuyer: boolean;
-  available: number;
   retryAtMs: number;
 }
 
 /**
- * What Redis has just said of products that are sold out: most requests of a flash sale get the same
+ * What Redis has just said of products of which nothing is left: most requests of a flash sale get the same
  * refusal, and need no call of their own. It is remembered for a moment only, never beyond the next
  * deadline of a hold, and until this process gives units back; so units that come back elsewhere are
  * refused for 200 ms at most. Who sends an Idempotency-Key may have a hold already, and who asks for
@@ -29,7 +28,8 @@ export class SoldOut {
   /** Takes note of a refusal that has just come. */
   remember(lane: number, { items, buyer }: HoldRequest, outcome: SoldOutcome): void {
     const qty = items[0]?.qty ?? 0;
-    if (items.length > 1 || qty <= outcome.available) return;
+    // While some units are left, a smaller hold changes what is true.
+    if (items.length > 1 || outcome.available > 0) return;
     const refusals = this.#refusalsByLane.get(lane) ?? new Map<number, Refusal>();
     this.#refusalsByLane.set(lane, refusals);
     if (refusals.size >= PRODUCTS_MAX) refusals.clear();
@@ -39,7 +39,6 @@ export class SoldOut {
       untilMs: now + Math.min(REMEMBERED_MS, Math.max(0, outcome.retryAfterMs)),
       qty: Math.max(qty, known?.qty ?? 0),
       hadBuyer: buyer !== '' && (known?.hadBuyer ?? true),
-      available: outcome.available,
       retryAtMs: now + outcome.retryAfterMs,
     });
   }
@@ -51,12 +50,11 @@ export class SoldOut {
     if (!refusals || !item || items.length > 1 || key !== '') return undefined;
     const now = performance.now();
     const refusal = this.#known(refusals, item.productId, now);
-    if (!refusal || item.qty <= refusal.available || item.qty > refusal.qty) return undefined;
+    if (!refusal || item.qty > refusal.qty) return undefined;
     // Without a buyer, a product that limits units per buyer has another refusal.
     if (refusal.hadBuyer && buyer === '') return undefined;
-    const { available, retryAtMs } = refusal;
-    const retryAfterMs = Math.ceil(retryAtMs - now);
-    return { status: 'sold_out', productId: item.productId, available, retryAfterMs };
+    const retryAfterMs = Math.ceil(refusal.retryAtMs - now);
+    return { status: 'sold_out', productId: item.productId, available: 0, retryAfterMs };
   }
 
   /** Units of the lane may have come back. */
